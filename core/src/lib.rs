@@ -1,0 +1,2 @@
+//! tapes-core.
+#![no_std]
