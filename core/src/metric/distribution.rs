@@ -1,0 +1,162 @@
+//! The value of a histogram or timer: buckets, sum, minimum and maximum, and what follows from
+//! them.
+
+use super::kind::Buckets;
+use super::storage::Run;
+use crate::sync::{SUM_WORDS, Word};
+
+/// Position of the complement of the minimum in a histogram's words.
+pub(crate) const MIN_WORD: usize = SUM_WORDS;
+/// Position of the maximum in a histogram's words.
+pub(crate) const MAX_WORD: usize = SUM_WORDS + 1;
+/// Position of the zero bucket; buckets follow, then the overflow bucket.
+pub(crate) const ZERO_WORD: usize = SUM_WORDS + 2;
+
+/// Returns the words of a histogram with `len` buckets.
+pub(crate) const fn histogram_words(len: u32) -> usize {
+    ZERO_WORD + 1 + len as usize + 1
+}
+
+/// Numbers of a distribution that were received, merged or subtracted, rather than live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts<'s> {
+    /// Sum of all raw values.
+    pub sum: u64,
+    /// Smallest raw value; `None` while nothing was recorded, or when it is not known.
+    pub min: Option<u64>,
+    /// Largest raw value; as `min`.
+    pub max: Option<u64>,
+    /// Values at or below the first bound.
+    pub zero: u64,
+    /// Values above the last bound.
+    pub overflow: u64,
+    /// Values in each bucket, not cumulated; missing ones at the end count as 0.
+    pub buckets: &'s [u64],
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Numbers<'s> {
+    Live(Run<'s>),
+    Counts(Counts<'s>),
+}
+
+/// A distribution of raw values in exact base-2 exponential buckets.
+///
+/// `sum`, `min` and `max` are in raw steps of the metric's unit; they are exact, and of the whole
+/// life of the epoch. The count is the sum of the buckets, so it always agrees with them.
+///
+/// Live distributions are read word by word: read [`sum`](Self::sum), [`min`](Self::min) and
+/// [`max`](Self::max) before the buckets, then what is in the sum is in a bucket too (on the
+/// RP2040 and x86; on weaker memory only at rest).
+#[derive(Debug, Clone, Copy)]
+pub struct Distribution<'s> {
+    geometry: Buckets,
+    numbers: Numbers<'s>,
+}
+
+impl<'s> Distribution<'s> {
+    /// Returns a distribution of live words.
+    pub(crate) const fn live(geometry: Buckets, run: Run<'s>) -> Self {
+        Self { geometry, numbers: Numbers::Live(run) }
+    }
+
+    /// Returns a distribution of given numbers.
+    #[must_use]
+    pub const fn new(geometry: Buckets, counts: Counts<'s>) -> Self {
+        Self { geometry, numbers: Numbers::Counts(counts) }
+    }
+
+    /// Returns the bucket geometry.
+    #[must_use]
+    pub const fn geometry(&self) -> Buckets {
+        self.geometry
+    }
+
+    /// Returns whether the bucket counts are words of this machine, which wrap at 32 bits on a
+    /// 32-bit target, rather than received numbers.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        matches!(self.numbers, Numbers::Live(_))
+    }
+
+    /// Returns the sum of all raw values.
+    #[must_use]
+    pub fn sum(&self) -> u64 {
+        match &self.numbers {
+            Numbers::Live(run) => run.sum(),
+            Numbers::Counts(counts) => counts.sum,
+        }
+    }
+
+    /// Returns the smallest raw value, `None` while there is none.
+    ///
+    /// A live minimum that was recorded by another context just now may come before its count.
+    #[must_use]
+    pub fn min(&self) -> Option<u64> {
+        match &self.numbers {
+            // Stored as the complement of 32 bits, so that all-zero words mean "none" and lanes
+            // combine by maximum.
+            Numbers::Live(run) => {
+                let stored = widen(run.largest(MIN_WORD));
+                let none = stored == 0 && run.largest(MAX_WORD) == 0;
+                if none { None } else { Some(u64::from(u32::MAX) - stored) }
+            }
+            Numbers::Counts(counts) => counts.min,
+        }
+    }
+
+    /// Returns the largest raw value, `None` while there is none.
+    #[must_use]
+    pub fn max(&self) -> Option<u64> {
+        match &self.numbers {
+            Numbers::Live(run) => {
+                self.min()?;
+                Some(widen(run.largest(MAX_WORD)))
+            }
+            Numbers::Counts(counts) => counts.max,
+        }
+    }
+
+    /// Returns the number of values at or below the first bound.
+    #[must_use]
+    pub fn zero(&self) -> u64 {
+        match &self.numbers {
+            Numbers::Live(run) => widen(run.total(ZERO_WORD)),
+            Numbers::Counts(counts) => counts.zero,
+        }
+    }
+
+    /// Returns the number of values in bucket `i`; 0 if there is none such.
+    #[must_use]
+    pub fn bucket(&self, i: u32) -> u64 {
+        if i >= self.geometry.len {
+            return 0;
+        }
+        match &self.numbers {
+            Numbers::Live(run) => widen(run.total(ZERO_WORD + 1 + i as usize)),
+            Numbers::Counts(counts) => counts.buckets.get(i as usize).copied().unwrap_or(0),
+        }
+    }
+
+    /// Returns the number of values above the last bound.
+    #[must_use]
+    pub fn overflow(&self) -> u64 {
+        match &self.numbers {
+            Numbers::Live(run) => widen(run.total(ZERO_WORD + 1 + self.geometry.len as usize)),
+            Numbers::Counts(counts) => counts.overflow,
+        }
+    }
+
+    /// Returns the number of values: the sum of all buckets.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        let buckets =
+            (0..self.geometry.len).fold(0, |sum: u64, i| sum.wrapping_add(self.bucket(i)));
+        self.zero().wrapping_add(buckets).wrapping_add(self.overflow())
+    }
+}
+
+#[allow(clippy::useless_conversion, reason = "a word is u32 on some targets, u64 on others")]
+fn widen(word: Word) -> u64 {
+    u64::from(word)
+}
