@@ -4,6 +4,11 @@
 //! are zigzag-mapped first, strings and byte strings carry a varint length. One implementation
 //! serves the compile-time dictionary of [`metrics!`](crate::metrics) and the run-time frames.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "bytes are cut from wider numbers on purpose; lengths are checked before"
+)]
+
 /// Longest varint of a `u64`, in bytes.
 pub(crate) const VARINT_LEN_MAX: usize = 10;
 

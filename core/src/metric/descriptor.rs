@@ -102,7 +102,11 @@ impl<'a> Labels<'a> {
         }
         let taken = before.len().saturating_sub(input.rest().len());
         match before.split_at_checked(taken) {
-            Some((bytes, _)) => Some(Self(LabelsInner::Encoded { count: count as usize, bytes })),
+            Some((bytes, _)) => {
+                #[expect(clippy::cast_possible_truncation, reason = "at most LABELS_MAX")]
+                let count = count as usize;
+                Some(Self(LabelsInner::Encoded { count, bytes }))
+            }
             None => None,
         }
     }

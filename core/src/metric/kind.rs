@@ -94,7 +94,9 @@ impl Buckets {
         if scale > SCALE_MAX || len == 0 || len > BUCKETS_MAX || first > 16_352 || first < -16_352 {
             return None;
         }
-        Some(Self { scale, first: first as i32, len })
+        #[expect(clippy::cast_possible_truncation, reason = "checked above")]
+        let first = first as i32;
+        Some(Self { scale, first, len })
     }
 }
 
@@ -110,8 +112,10 @@ pub enum Kind {
     GaugeInt,
     /// An unsigned integer that is set.
     GaugeUint,
-    /// A floating-point number that is set.
+    /// A 32-bit floating-point number that is set.
     GaugeFloat,
+    /// A 64-bit floating-point number that is set.
+    GaugeDouble,
     /// Events so far, of which readers also want rates.
     Meter,
     /// A distribution of values.
@@ -130,10 +134,13 @@ impl Kind {
         }
     }
 
-    /// Returns whether this is one of the gauge kinds.
+    /// Returns whether this is exported as a gauge: one of the gauge kinds or an up/down counter.
     #[must_use]
     pub const fn is_gauge(self) -> bool {
-        matches!(self, Self::GaugeInt | Self::GaugeUint | Self::GaugeFloat | Self::UpDown)
+        matches!(
+            self,
+            Self::GaugeInt | Self::GaugeUint | Self::GaugeFloat | Self::GaugeDouble | Self::UpDown
+        )
     }
 
     /// Returns the lower-case name of the kind, as documents and messages use it.
@@ -142,7 +149,7 @@ impl Kind {
         match self {
             Self::Counter => "counter",
             Self::UpDown => "updown",
-            Self::GaugeInt | Self::GaugeUint | Self::GaugeFloat => "gauge",
+            Self::GaugeInt | Self::GaugeUint | Self::GaugeFloat | Self::GaugeDouble => "gauge",
             Self::Meter => "meter",
             Self::Histogram(_) => "histogram",
             Self::Timer(_) => "timer",
@@ -160,6 +167,7 @@ impl Kind {
             Self::Meter => 5,
             Self::Histogram(_) => 6,
             Self::Timer(_) => 7,
+            Self::GaugeDouble => 8,
         }
     }
 
@@ -184,6 +192,7 @@ impl Kind {
                 Some(buckets) => Self::Timer(buckets),
                 None => return None,
             },
+            8 => Self::GaugeDouble,
             _ => return None,
         })
     }

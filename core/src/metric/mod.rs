@@ -1,17 +1,40 @@
 //! The metrics: what they record, how they are described, and what a reader sees of them.
 
 pub(crate) mod bytes;
-mod descriptor;
+mod counter;
+pub(crate) mod descriptor;
 mod distribution;
+mod gauge;
+mod group;
+mod histogram;
 mod kind;
+mod layout;
+mod macros;
 mod sample;
+mod spec;
 mod storage;
 mod unit;
 
-pub(crate) use descriptor::Entries;
+pub use counter::{Counter, Meter, UpDown};
 pub use descriptor::{BITS_ABSOLUTE, Descriptor, LABELS_MAX, Labels};
 pub use distribution::{Counts, Distribution};
+pub(crate) use gauge::Stored;
+pub use gauge::{Gauge, GaugeValue};
+pub use group::{Group, Metrics};
+pub(crate) use group::{live_value, words_of};
+pub use histogram::{Histogram, Timer, TimerGuard};
 pub use kind::{BUCKETS_MAX, Buckets, Kind, SCALE_MAX};
+pub use layout::{Layout, Thresholds};
 pub use sample::{Sample, Value};
 pub use storage::{Run, Words};
 pub use unit::{BaseUnit, UNIT_NAME_LEN_MAX, Unit};
+
+/// What the macros expand to; no part of the API.
+#[doc(hidden)]
+pub mod __private {
+    pub use super::gauge::GaugeValue;
+    pub use super::group::{
+        Declared, checked_labels, encode, entries_len, offset, run_of, total_words,
+    };
+    pub use super::spec::{Amount, Spec, gauge_kind};
+}

@@ -73,14 +73,19 @@ impl<'r> Run<'r> {
         let mut lanes = [[].as_slice(); LANES];
         let mut i = 0;
         while i < LANES {
-            if let Some((_, tail)) = self.lanes[i].split_at_checked(offset) {
-                if let Some((middle, _)) = tail.split_at_checked(len) {
-                    lanes[i] = middle;
-                }
+            if let Some((_, tail)) = self.lanes[i].split_at_checked(offset)
+                && let Some((middle, _)) = tail.split_at_checked(len)
+            {
+                lanes[i] = middle;
             }
             i += 1;
         }
         Self { lanes }
+    }
+
+    /// Returns whether these are the same words, not only equal ones.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        core::ptr::eq(self.lanes[0], other.lanes[0])
     }
 
     /// Returns the words that `section` may change.

@@ -6,6 +6,7 @@
 //! | backend | an increment is | safe under |
 //! |---|---|---|
 //! | `lanes-N` | a masked load and store in this core's own words | interrupts, all cores |
+//! | `lanes-N` with `std` | a load and store in this thread's own words | threads |
 //! | native | `fetch_add` | interrupts, all cores, threads |
 //! | critical-section | a load and store in a critical section | whatever the linked implementation covers |
 //!
@@ -17,6 +18,9 @@
 #[cfg(target_has_atomic = "64")]
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering;
+#[cfg(all(feature = "lanes-1", feature = "std"))]
+mod lease;
+
 #[cfg(not(target_has_atomic = "64"))]
 use core::sync::atomic::{AtomicU32, fence};
 
@@ -35,11 +39,18 @@ type Atomic = AtomicU32;
 /// Words of a 64-bit sum: one where words have 64 bits, else low, ahead and behind.
 pub(crate) const SUM_WORDS: usize = if size_of::<Word>() == 8 { 1 } else { 3 };
 
-/// Copies of the words, one for each core.
-pub(crate) const LANES: usize = if cfg!(feature = "lanes-2") { 2 } else { 1 };
-
-/// Whether this build records through the lane hook.
-const HOOKED: bool = cfg!(any(feature = "lanes-1", feature = "lanes-2"));
+/// Copies of the words, one for each core or thread.
+pub(crate) const LANES: usize = if cfg!(feature = "lanes-16") {
+    16
+} else if cfg!(feature = "lanes-8") {
+    8
+} else if cfg!(feature = "lanes-4") {
+    4
+} else if cfg!(feature = "lanes-2") {
+    2
+} else {
+    1
+};
 
 /// One word of storage that wraps.
 #[derive(Debug)]
@@ -66,33 +77,42 @@ impl Cell {
 /// Proof that the words of one lane may be changed now.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Section {
-    /// Lane of this core; always below [`LANES`] if the hook keeps its contract.
+    /// Lane of this core or thread; below [`LANES`] if the hook keeps its contract.
     pub(crate) lane: usize,
+    /// Whether others write to this lane too, so that only read-modify-write keeps their counts.
+    shared: bool,
 }
 
-/// Runs `f` where it may change the words of a lane.
-///
-/// Masks this core's interrupts for the time of `f`, except on the native backend.
+/// Runs `f` where it may change the words of a lane: the lane of this thread.
+#[cfg(all(feature = "lanes-1", feature = "std"))]
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
-    #[cfg(any(feature = "lanes-1", feature = "lanes-2"))]
-    {
-        let (restore, lane) = tapes_hooks::lane::enter();
-        let result = f(Section { lane: lane as usize });
-        tapes_hooks::lane::exit(restore);
-        result
-    }
-    #[cfg(not(any(feature = "lanes-1", feature = "lanes-2")))]
-    {
-        #[cfg(target_has_atomic = "32")]
-        {
-            f(Section { lane: 0 })
-        }
-        #[cfg(not(target_has_atomic = "32"))]
-        {
-            critical_section::with(|_| f(Section { lane: 0 }))
-        }
-    }
+    let lane = lease::lane();
+    f(Section { lane, shared: lane == lease::SHARED })
+}
+
+/// Runs `f` where it may change the words of a lane: that of this core, with interrupts masked.
+#[cfg(all(feature = "lanes-1", not(feature = "std")))]
+#[inline(always)]
+pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
+    let (restore, lane) = tapes_hooks::lane::enter();
+    let result = f(Section { lane: lane as usize, shared: false });
+    tapes_hooks::lane::exit(restore);
+    result
+}
+
+/// Runs `f` where it may change the words: anywhere, since changes are read-modify-write.
+#[cfg(all(not(feature = "lanes-1"), target_has_atomic = "32"))]
+#[inline(always)]
+pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
+    f(Section { lane: 0, shared: true })
+}
+
+/// Runs `f` where it may change the words: in a critical section.
+#[cfg(all(not(feature = "lanes-1"), not(target_has_atomic = "32")))]
+#[inline(always)]
+pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
+    critical_section::with(|_| f(Section { lane: 0, shared: false }))
 }
 
 impl Section {
@@ -100,7 +120,7 @@ impl Section {
     #[inline(always)]
     pub(crate) fn add(self, cell: &Cell, n: Word) {
         #[cfg(target_has_atomic = "32")]
-        if !HOOKED {
+        if self.shared {
             // Relaxed: a count publishes nothing but itself.
             cell.0.fetch_add(n, Ordering::Relaxed);
             return;
@@ -115,7 +135,7 @@ impl Section {
             return;
         }
         #[cfg(target_has_atomic = "32")]
-        if !HOOKED {
+        if self.shared {
             // Relaxed: as `add`.
             cell.0.fetch_max(value, Ordering::Relaxed);
             return;
@@ -161,7 +181,7 @@ mod split {
     #[inline(always)]
     pub(super) fn add(section: Section, cells: &[Cell; SUM_WORDS], n: u32) {
         #[cfg(target_has_atomic = "32")]
-        if !super::HOOKED {
+        if section.shared {
             add_shared(cells, n);
             return;
         }

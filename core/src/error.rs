@@ -1,0 +1,53 @@
+//! Errors of set-up. Recording has none.
+
+use core::fmt;
+
+use crate::name::NameError;
+
+/// Why a metric was not registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// The name cannot be used; the reason is inside.
+    Name(NameError),
+    /// All places for metrics are taken; raise `METRICS` of the registry.
+    MetricsFull,
+    /// The words left do not suffice; raise `WORDS` of the registry.
+    WordsFull,
+    /// The name is taken by a metric of another kind or unit; choose another name.
+    KindMismatch,
+    /// The name is taken by a histogram with other buckets; use the same [`Layout`](crate::Layout).
+    LayoutMismatch,
+    /// A metric is in the way: `a.b` cannot exist beside `a`; choose another name.
+    LeafIsBranch,
+    /// Metrics are below this name: `a` cannot exist beside `a.b`; choose another name.
+    BranchIsLeaf,
+    /// The name is declared in an attached group; use the group's own handle.
+    Declared,
+    /// The gauge exists already, set by hand or with another producer; choose another name.
+    ProducerMismatch,
+}
+
+impl fmt::Display for RegisterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name(error) => error.reason(),
+            Self::MetricsFull => "registry has no place for another metric",
+            Self::WordsFull => "registry has too few words left",
+            Self::KindMismatch => "name is taken by a metric of another kind or unit",
+            Self::LayoutMismatch => "name is taken by a histogram with other buckets",
+            Self::LeafIsBranch => "part of the name is a metric already",
+            Self::BranchIsLeaf => "metrics exist below the name already",
+            Self::Declared => "name is declared in an attached group",
+            Self::ProducerMismatch => "gauge exists with another producer",
+        })
+    }
+}
+
+impl core::error::Error for RegisterError {}
+
+impl From<NameError> for RegisterError {
+    fn from(error: NameError) -> Self {
+        Self::Name(error)
+    }
+}

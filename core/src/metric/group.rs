@@ -1,0 +1,232 @@
+//! Declared groups: metrics whose names, offsets and descriptions are computed at compile time.
+
+use core::ops::ControlFlow;
+
+use super::bytes::Writer;
+use super::descriptor::{BITS_ABSOLUTE, Descriptor, Entries, Labels};
+use super::distribution::{Distribution, histogram_words};
+use super::gauge::stored_value;
+use super::kind::Kind;
+use super::sample::{Sample, Value};
+use super::storage::Run;
+
+/// Returns the words that a metric of `kind` takes, for one lane.
+pub(crate) const fn words_of(kind: Kind) -> usize {
+    match kind.buckets() {
+        Some(buckets) => histogram_words(buckets.len),
+        None => 1,
+    }
+}
+
+/// Reads the live value of a metric.
+#[allow(clippy::useless_conversion, reason = "a word is u32 on some targets, u64 on others")]
+pub(crate) fn live_value<'r>(kind: Kind, run: Run<'r>) -> Value<'r> {
+    match kind {
+        Kind::Counter | Kind::Meter => Value::Unsigned(u64::from(run.total(0))),
+        Kind::UpDown => Value::Signed(super::counter::signed(run.total(0))),
+        Kind::Histogram(buckets) | Kind::Timer(buckets) => {
+            Value::Distribution(Distribution::live(buckets, run))
+        }
+        gauge => stored_value(gauge, &run),
+    }
+}
+
+/// A view of a declared group: its entries in flash and its words.
+///
+/// [`metrics!`](crate::metrics) makes these; they are small and `Copy`, and readers take them as
+/// they are or in arrays: `static SOURCES: [Group; 2] = [MOTOR.group(), RADIO.group()];`.
+#[derive(Debug, Clone, Copy)]
+pub struct Group<'r> {
+    /// The bytes that DICT frames send, made by [`encode`].
+    entries: &'static [u8],
+    /// Number of entries.
+    metrics: u32,
+    /// The words of all metrics, in the order of the entries, without gaps.
+    run: Run<'r>,
+}
+
+impl<'r> Group<'r> {
+    /// Returns a group from entries as [`encode`] makes them and the words they describe.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(entries: &'static [u8], metrics: u32, run: Run<'r>) -> Self {
+        Self { entries, metrics, run }
+    }
+
+    /// Returns the number of metrics.
+    #[must_use]
+    pub const fn metrics(&self) -> u32 {
+        self.metrics
+    }
+
+    /// Returns the number of storage words, of one lane.
+    #[must_use]
+    pub const fn words(&self) -> usize {
+        self.run.len()
+    }
+
+    /// Returns whether this is a view of the same words.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.run.is(&other.run)
+    }
+
+    /// Calls `visitor` for every metric from `from` on; ids and words count from the given bases.
+    pub(crate) fn visit_from<'s>(
+        &self,
+        from: u32,
+        id_base: u32,
+        word_base: u32,
+        visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
+    ) -> ControlFlow<()>
+    where
+        'r: 's,
+    {
+        let mut id = 0u32;
+        let mut offset = 0usize;
+        for body in Entries::new(self.entries) {
+            // Entries are made at compile time, so they can be read.
+            let Some(descriptor) = Descriptor::read_body(body) else { break };
+            let words = words_of(descriptor.kind);
+            if id >= from {
+                let run = self.run.run(offset, words);
+                #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
+                let word = word_base.wrapping_add(offset as u32);
+                let value = live_value(descriptor.kind, run);
+                visitor(Sample { id: id_base.wrapping_add(id), word, descriptor, value })?;
+            }
+            id = id.wrapping_add(1);
+            offset = offset.wrapping_add(words);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A declared group as its struct: implemented by [`metrics!`](crate::metrics).
+pub trait Metrics {
+    /// Returns the view that readers take.
+    fn group(&self) -> Group<'static>;
+}
+
+/// What a metric of a declared group is, while everything is still being computed.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Declared {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub spec: super::spec::Spec,
+}
+
+impl Declared {
+    const fn descriptor(&self, labels: Labels<'static>) -> Descriptor<'static> {
+        Descriptor {
+            bits: BITS_ABSOLUTE,
+            kind: self.spec.kind(),
+            unit: self.spec.unit(),
+            name: self.name,
+            help: trim_start(self.help),
+            labels,
+        }
+    }
+}
+
+const fn trim_start(text: &str) -> &str {
+    match text.as_bytes() {
+        [b' ', ..] => text.split_at(1).1,
+        _ => text,
+    }
+}
+
+/// Returns the words of all metrics together.
+#[doc(hidden)]
+#[must_use]
+pub const fn total_words(declared: &[Declared]) -> usize {
+    offset(declared, declared.len())
+}
+
+/// Returns the words before metric `index`.
+#[doc(hidden)]
+#[must_use]
+pub const fn offset(declared: &[Declared], index: usize) -> usize {
+    let mut words = 0;
+    let mut i = 0;
+    while i < index {
+        words += words_of(declared[i].spec.kind());
+        i += 1;
+    }
+    words
+}
+
+/// Returns the run of the metric named `name`.
+#[doc(hidden)]
+#[must_use]
+pub const fn run_of<'r>(declared: &[Declared], all: Run<'r>, name: &str) -> Run<'r> {
+    let mut i = 0;
+    while !crate::name::same(declared[i].name.as_bytes(), name.as_bytes()) {
+        i += 1;
+    }
+    all.run(offset(declared, i), words_of(declared[i].spec.kind()))
+}
+
+/// Returns the bytes of all entries together, and checks everything there is to check.
+///
+/// # Panics
+///
+/// At compile time, when used in a constant, for a name or label that is not allowed.
+#[doc(hidden)]
+#[must_use]
+pub const fn entries_len(declared: &[Declared], labels: Labels<'static>) -> usize {
+    let mut len = 0;
+    let mut i = 0;
+    while i < declared.len() {
+        let metric = &declared[i];
+        if let Err(error) = crate::name::check_metric_name(metric.name) {
+            panic!("{}", error.reason());
+        }
+        assert!(metric.help.len() <= crate::name::HELP_LEN_MAX, "help is longer than HELP_LEN_MAX");
+        len += metric.descriptor(labels).entry_len();
+        i += 1;
+    }
+    len
+}
+
+/// Encodes all entries.
+///
+/// # Panics
+///
+/// At compile time, when used in a constant with an `N` that is not [`entries_len`].
+#[doc(hidden)]
+#[must_use]
+pub const fn encode<const N: usize>(declared: &[Declared], labels: Labels<'static>) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut out = Writer::new(&mut bytes);
+    let mut i = 0;
+    while i < declared.len() {
+        declared[i].descriptor(labels).write_entry(&mut out);
+        i += 1;
+    }
+    assert!(matches!(out.finish(), Some(len) if len == N), "N must be entries_len");
+    bytes
+}
+
+/// Checks the labels of a group.
+///
+/// # Panics
+///
+/// At compile time, when used in a constant, for a label that is not allowed.
+#[doc(hidden)]
+#[must_use]
+pub const fn checked_labels(labels: &'static [(&'static str, &'static str)]) -> Labels<'static> {
+    assert!(labels.len() <= super::descriptor::LABELS_MAX, "more labels than LABELS_MAX");
+    let mut i = 0;
+    while i < labels.len() {
+        if let Err(error) = crate::name::check_label_name(labels[i].0) {
+            panic!("{}", error.reason());
+        }
+        assert!(
+            labels[i].1.len() <= crate::name::LABEL_VALUE_LEN_MAX,
+            "a label's value is longer than LABEL_VALUE_LEN_MAX"
+        );
+        i += 1;
+    }
+    Labels::new(labels)
+}

@@ -1,0 +1,200 @@
+//! Histograms and timers.
+
+use super::distribution::{Distribution, MAX_WORD, MIN_WORD, ZERO_WORD};
+use super::layout::{Layout, Thresholds};
+use super::storage::Run;
+use super::unit::Unit;
+use crate::clock::Clock;
+use crate::sync::{Word, section};
+
+/// Counts values in exact base-2 exponential buckets, with their sum, minimum and maximum.
+///
+/// Storage is [`Layout::words`] a lane. Recording takes 84 to 98 cycles on a Cortex-M0+ without
+/// floats or divisions, and may be done from any interrupt, core or thread.
+///
+/// ```
+/// use tapes_core::{Registry, layout};
+/// static REGISTRY: Registry<4, 128> = Registry::new();
+/// let sizes = REGISTRY.histogram("radio.packet", layout!(unit = bytes, max = 1500, scale = 2))?;
+/// sizes.record(80);
+/// sizes.record(1500);
+/// let seen = sizes.distribution();
+/// assert_eq!((seen.count(), seen.sum(), seen.min(), seen.max()), (2, 1580, Some(80), Some(1500)));
+/// # Ok::<(), tapes_core::RegisterError>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a histogram does nothing until something is recorded"]
+pub struct Histogram<'r> {
+    run: Run<'r>,
+    layout: &'static Layout,
+}
+
+/// The layout of handles that drop what they record.
+static NOTHING: Layout = {
+    static THRESHOLDS: Thresholds<2> = Thresholds::new(Unit::NONE);
+    Layout::new(Unit::NONE, 1, 1, &THRESHOLDS)
+};
+
+impl<'r> Histogram<'r> {
+    /// Returns a histogram over [`Layout::words`] of storage; with fewer, what does not fit is
+    /// dropped.
+    pub const fn new(run: Run<'r>, layout: &'static Layout) -> Self {
+        Self { run, layout }
+    }
+
+    /// Returns a histogram that drops what it records.
+    pub const fn noop() -> Self {
+        Self::new(Run::EMPTY, &NOTHING)
+    }
+
+    /// Returns the layout.
+    #[must_use]
+    pub const fn layout(&self) -> &'static Layout {
+        self.layout
+    }
+
+    /// Records one raw value.
+    #[inline]
+    #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
+    pub fn record(&self, value: u32) {
+        let place = self.layout.place(value);
+        section(|section| {
+            let words = self.run.writable(section);
+            // Bucket, sum, min, max; readers go the other way, so what is in the sum is in a
+            // bucket too.
+            let (Some(bucket), Some(sum), Some(min), Some(max)) = (
+                words.get(ZERO_WORD + place),
+                words.first_chunk(),
+                words.get(MIN_WORD),
+                words.get(MAX_WORD),
+            ) else {
+                return;
+            };
+            section.add(bucket, 1);
+            section.add_sum(sum, value);
+            section.raise(min, Word::from(!value));
+            section.raise(max, Word::from(value));
+        });
+    }
+
+    /// Records one raw value of 64 bits; what exceeds `u32::MAX` counts as `u32::MAX`.
+    #[inline]
+    pub fn record_wide(&self, value: u64) {
+        self.record(u32::try_from(value).unwrap_or(u32::MAX));
+    }
+
+    /// Returns what was recorded so far, read from the live words.
+    #[must_use]
+    pub const fn distribution(&self) -> Distribution<'r> {
+        Distribution::live(self.layout.buckets(), self.run)
+    }
+}
+
+/// Records durations in ticks of a clock that runs at `HZ` ticks a second.
+///
+/// A timer is a histogram whose count also feeds rates. Durations of 2^32 ticks and more (71
+/// minutes at 1 MHz) alias, because clocks wrap.
+///
+/// ```
+/// use tapes_core::{Registry, clock::ManualClock, layout};
+/// static REGISTRY: Registry<4, 128> = Registry::new();
+/// let clock = ManualClock::<1_000_000>::new();
+/// let passes = REGISTRY.timer::<1_000_000>("motor.pass", layout!(unit = micros, max = 60 s))?;
+/// {
+///     let _running = passes.start(&clock);
+///     clock.advance(250);
+/// } // recorded here
+/// passes.time(&clock, || clock.advance(750));
+/// assert_eq!(passes.distribution().sum(), 1000);
+/// # Ok::<(), tapes_core::RegisterError>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a timer does nothing until it is started"]
+pub struct Timer<'r, const HZ: u32 = 1_000_000> {
+    histogram: Histogram<'r>,
+}
+
+impl<'r, const HZ: u32> Timer<'r, HZ> {
+    /// Returns a timer over [`Layout::words`] of storage.
+    pub const fn new(run: Run<'r>, layout: &'static Layout) -> Self {
+        Self { histogram: Histogram::new(run, layout) }
+    }
+
+    /// Returns a timer that drops what it records.
+    pub const fn noop() -> Self {
+        Self { histogram: Histogram::noop() }
+    }
+
+    /// Records one duration, in ticks.
+    #[inline]
+    pub fn record(&self, ticks: u32) {
+        self.histogram.record(ticks);
+    }
+
+    /// Starts a measurement that is recorded when the guard is dropped.
+    ///
+    /// Does not compile with a clock of another rate.
+    #[inline]
+    pub fn start<C: Clock>(&self, clock: C) -> TimerGuard<'r, C, HZ> {
+        const { assert!(C::HZ == HZ, "the clock's rate differs from the timer's") };
+        TimerGuard { started: clock.ticks(), timer: *self, clock, armed: true }
+    }
+
+    /// Measures a closure and hands back its result; records it if the closure panics too.
+    #[inline]
+    pub fn time<C: Clock, R>(&self, clock: C, f: impl FnOnce() -> R) -> R {
+        let _guard = self.start(clock);
+        f()
+    }
+
+    /// Returns what was recorded so far, read from the live words.
+    #[must_use]
+    pub const fn distribution(&self) -> Distribution<'r> {
+        self.histogram.distribution()
+    }
+}
+
+/// A running measurement: records on drop.
+#[derive(Debug)]
+#[must_use = "the time is recorded when the guard is dropped; bind it to a name"]
+pub struct TimerGuard<'r, C: Clock, const HZ: u32> {
+    timer: Timer<'r, HZ>,
+    clock: C,
+    /// Ticks at the start.
+    started: u32,
+    /// False once stopped or cancelled.
+    armed: bool,
+}
+
+impl<C: Clock, const HZ: u32> TimerGuard<'_, C, HZ> {
+    /// Returns the ticks so far.
+    #[inline]
+    #[must_use]
+    pub fn elapsed(&self) -> u32 {
+        self.clock.ticks().wrapping_sub(self.started)
+    }
+
+    /// Records now and returns the ticks.
+    #[inline]
+    pub fn stop(mut self) -> u32 {
+        self.armed = false;
+        let ticks = self.elapsed();
+        self.timer.record(ticks);
+        ticks
+    }
+
+    /// Ends the measurement without recording it.
+    #[inline]
+    pub fn cancel(mut self) {
+        self.armed = false;
+    }
+}
+
+impl<C: Clock, const HZ: u32> Drop for TimerGuard<'_, C, HZ> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.armed {
+            self.timer.record(self.elapsed());
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! DATA: values of metrics.
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use super::header::METRICS_MAX;
+use crate::metric::BUCKETS_MAX;
+use crate::metric::bytes::Reader;
+
+/// Shapes of values: the low bits of an entry's first varint.
+pub(super) mod shape {
+    /// Bits of the shape; the gap is above them.
+    pub(crate) const BITS: u32 = 3;
+    pub(crate) const UNSIGNED: u8 = 0;
+    pub(crate) const SIGNED: u8 = 1;
+    pub(crate) const F32: u8 = 2;
+    pub(crate) const F64: u8 = 3;
+    pub(crate) const HISTOGRAM: u8 = 4;
+    pub(crate) const SIZED: u8 = 5;
+}
+
+/// An entry of DATA that breaks the format; the entries before it are good, the rest is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Malformed;
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("malformed entry")
+    }
+}
+
+impl core::error::Error for Malformed {}
+
+/// One value as it was sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum Reading<'a> {
+    /// A counter, meter or unsigned gauge.
+    Unsigned(u64),
+    /// An up/down counter or signed gauge.
+    Signed(i64),
+    /// A 32-bit floating-point gauge; never NaN.
+    F32(f32),
+    /// A 64-bit floating-point gauge; never NaN.
+    F64(f64),
+    /// A gauge without a value.
+    Null,
+    /// A histogram or timer.
+    Histogram(HistogramReading<'a>),
+    /// Something of a later version; skip it.
+    Unknown(&'a [u8]),
+}
+
+/// A histogram as it was sent: numbers, and an iterator over the buckets that were sent.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct HistogramReading<'a> {
+    /// Sum of all raw values.
+    pub sum: u64,
+    /// Smallest raw value; meaningless while there is no value.
+    pub min: u64,
+    /// Largest raw value; meaningless while there is no value.
+    pub max: u64,
+    /// Values at or below the first bound.
+    pub zero: u64,
+    /// Values above the last bound.
+    pub overflow: u64,
+    /// The spans, walked once already.
+    buckets: BucketReadings<'a>,
+}
+
+impl PartialEq for HistogramReading<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let numbers = |h: &Self| (h.sum, h.min, h.max, h.zero, h.overflow);
+        let filled = |h: &Self| h.buckets().filter(|(_, count)| *count > 0);
+        numbers(self) == numbers(other) && filled(self).eq(filled(other))
+    }
+}
+
+impl<'a> HistogramReading<'a> {
+    /// Reads a histogram and checks its spans.
+    fn read(input: &mut Reader<'a>) -> Option<Self> {
+        let sum = input.uvarint()?;
+        let min = input.uvarint()?;
+        let max = input.uvarint()?;
+        let zero = input.uvarint()?;
+        let overflow = input.uvarint()?;
+        let spans = input.uvarint32().filter(|spans| *spans <= BUCKETS_MAX)?;
+        let mut walk = BucketReadings { spans, left: 0, next: 0, input: *input };
+        let buckets = walk;
+        while walk.step()?.is_some() {}
+        *input = walk.input;
+        Some(Self { sum, min, max, zero, overflow, buckets })
+    }
+
+    /// Returns the buckets that were sent, by ascending index; the others are 0.
+    ///
+    /// At most [`BUCKETS_MAX`] of them, with indices below it. Costs one pass over their bytes.
+    #[must_use]
+    pub const fn buckets(&self) -> BucketReadings<'a> {
+        self.buckets
+    }
+
+    /// Returns the number of values, saturating: all buckets, zero and overflow added up.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets()
+            .fold(self.zero.saturating_add(self.overflow), |sum, (_, n)| sum.saturating_add(n))
+    }
+}
+
+/// Iterates over `(index, count)` of the buckets of a [`HistogramReading`].
+#[derive(Debug, Clone, Copy)]
+pub struct BucketReadings<'a> {
+    /// Spans that have not begun.
+    spans: u32,
+    /// Counts left in the span.
+    left: u32,
+    /// Index of the next bucket; at most [`BUCKETS_MAX`].
+    next: u32,
+    input: Reader<'a>,
+}
+
+impl BucketReadings<'_> {
+    /// Returns the next bucket, `Some(None)` at the end, `None` where the bytes are malformed.
+    fn step(&mut self) -> Option<Option<(u32, u64)>> {
+        while self.left == 0 {
+            let Some(spans) = self.spans.checked_sub(1) else { return Some(None) };
+            self.spans = spans;
+            let gap = self.input.uvarint32()?;
+            let len = self.input.uvarint32()?;
+            let first = self.next.checked_add(gap)?;
+            first.checked_add(len).filter(|end| *end <= BUCKETS_MAX)?;
+            self.next = first;
+            self.left = len;
+        }
+        let count = self.input.uvarint()?;
+        let index = self.next;
+        self.next = index.wrapping_add(1);
+        self.left = self.left.wrapping_sub(1);
+        Some(Some((index, count)))
+    }
+}
+
+impl Iterator for BucketReadings<'_> {
+    type Item = (u32, u64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The spans were walked when the entry was read.
+        self.step().flatten()
+    }
+}
+
+/// The body of a DATA frame: an iterator over `(id, value)` by ascending id.
+///
+/// Ends after the first malformed entry. Costs one pass over the bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct DataBody<'a> {
+    /// Smallest id that the next entry can have.
+    next: u32,
+    input: Reader<'a>,
+}
+
+impl<'a> DataBody<'a> {
+    pub(super) const fn new(body: &'a [u8]) -> Self {
+        Self { next: 0, input: Reader::new(body) }
+    }
+
+    fn read(&mut self) -> Option<(u32, Reading<'a>)> {
+        let first = self.input.uvarint()?;
+        let gap = u32::try_from(first >> shape::BITS).ok()?;
+        let id = self.next.checked_add(gap).filter(|id| *id < METRICS_MAX)?;
+        self.next = id.wrapping_add(1);
+        let reading = match (first & 7).to_le_bytes()[0] {
+            shape::UNSIGNED => Reading::Unsigned(self.input.uvarint()?),
+            shape::SIGNED => Reading::Signed(self.input.zigzag()?),
+            shape::F32 => {
+                let value = f32::from_le_bytes(self.input.array()?);
+                if value.is_nan() { Reading::Null } else { Reading::F32(value) }
+            }
+            shape::F64 => {
+                let value = f64::from_le_bytes(self.input.array()?);
+                if value.is_nan() { Reading::Null } else { Reading::F64(value) }
+            }
+            shape::HISTOGRAM => Reading::Histogram(HistogramReading::read(&mut self.input)?),
+            shape::SIZED => match self.input.bytes()? {
+                [] => Reading::Null,
+                bytes => Reading::Unknown(bytes),
+            },
+            _ => return None,
+        };
+        Some((id, reading))
+    }
+}
+
+impl<'a> Iterator for DataBody<'a> {
+    type Item = Result<(u32, Reading<'a>), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.input.is_empty() {
+            return None;
+        }
+        let read = self.read();
+        if read.is_none() {
+            self.input = Reader::new(&[]);
+        }
+        Some(read.ok_or(Malformed))
+    }
+}
+
+impl FusedIterator for DataBody<'_> {}

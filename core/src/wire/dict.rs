@@ -1,0 +1,98 @@
+//! DICT: descriptions of metrics.
+
+use super::crc::Crc32c;
+use super::header::METRICS_MAX;
+use crate::metric::Descriptor;
+use crate::metric::Entries;
+use crate::metric::bytes::{Reader, Writer};
+
+/// The body of a DICT frame: an iterator over `(id, body of the entry, what it says)`.
+///
+/// The description is `None` for an entry that is unreadable or of an unknown kind or unit; that
+/// metric alone is to be ignored. The framing of the entries is checked beforehand.
+#[derive(Debug, Clone, Copy)]
+pub struct DictBody<'a> {
+    /// Id of the next entry.
+    next: u32,
+    entries: Entries<'a>,
+}
+
+impl<'a> DictBody<'a> {
+    /// Reads the first id; `None` unless whole entries with valid ids fill the rest.
+    pub(super) fn read(body: &'a [u8]) -> Option<Self> {
+        let mut input = Reader::new(body);
+        let first = input.uvarint32()?;
+        let mut walk = Entries::new(input.rest());
+        let room = METRICS_MAX.checked_sub(first)? as usize;
+        let count = walk.by_ref().count();
+        (walk.is_empty() && count <= room)
+            .then_some(Self { next: first, entries: Entries::new(input.rest()) })
+    }
+}
+
+impl<'a> Iterator for DictBody<'a> {
+    type Item = (u32, &'a [u8], Option<Descriptor<'a>>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let body = self.entries.next()?;
+        let id = self.next;
+        self.next = id.wrapping_add(1);
+        Some((id, body, Descriptor::read_body(body)))
+    }
+}
+
+/// The hash of a dictionary, entry by entry: what [`Dictionary::hash`](super::Dictionary::hash)
+/// must be once the first entries are known.
+///
+/// ```
+/// use tapes_core::wire::DictionaryHash;
+///
+/// let mut hash = DictionaryHash::new();
+/// assert_eq!(hash.value(), 0);
+/// hash.push(b"123");
+/// assert_eq!((hash.len(), hash.value()), (1, 0xb96a_6d19));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DictionaryHash {
+    len: u32,
+    crc: Crc32c,
+}
+
+impl Default for DictionaryHash {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DictionaryHash {
+    /// Returns the hash of no entries.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { len: 0, crc: Crc32c::EMPTY }
+    }
+
+    /// Takes in the body of the next entry, without its length prefix.
+    pub const fn push(&mut self, body: &[u8]) {
+        let mut prefix = [0; crate::metric::bytes::VARINT_LEN_MAX];
+        let mut out = Writer::new(&mut prefix);
+        out.uvarint(body.len() as u64);
+        let len = out.len();
+        if let Some((prefix, _)) = prefix.split_at_checked(len) {
+            self.crc = self.crc.update(prefix).update(body);
+        }
+        self.len = self.len.wrapping_add(1);
+    }
+
+    /// Returns the number of entries taken in.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a hash, not a collection")]
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Returns the hash of the entries taken in.
+    #[must_use]
+    pub const fn value(&self) -> u32 {
+        self.crc.value()
+    }
+}

@@ -1,0 +1,33 @@
+//! EVENT: what the sender lost.
+
+use crate::metric::bytes::{Reader, Writer};
+
+/// The body of an EVENT frame: cumulative counts of what went wrong at the sender in this epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Event {
+    /// Registrations refused because the registry was full.
+    pub registry_full: u32,
+    /// Frames that could not be written, and metrics that no frame could hold.
+    pub frames_dropped: u32,
+    /// Times the sender found its own epoch in use by another.
+    pub epoch_collisions: u32,
+}
+
+impl Event {
+    /// Reads the body; bytes behind the known fields are of a later version and ignored.
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        let mut input = Reader::new(body);
+        Some(Self {
+            registry_full: input.uvarint32()?,
+            frames_dropped: input.uvarint32()?,
+            epoch_collisions: input.uvarint32()?,
+        })
+    }
+
+    /// Appends the body.
+    pub(super) fn write(&self, out: &mut Writer<'_>) {
+        out.uvarint(u64::from(self.registry_full));
+        out.uvarint(u64::from(self.frames_dropped));
+        out.uvarint(u64::from(self.epoch_collisions));
+    }
+}
