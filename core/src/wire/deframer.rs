@@ -89,12 +89,12 @@ impl<const N: usize> Deframer<N> {
                         return Feed::Oversize { rest };
                     }
                 },
-                Step::End => {
+                Step::End if self.len > 0 => {
                     let len = core::mem::take(&mut self.len);
-                    if let Some(frame @ [_, ..]) = self.buffer.get(..len) {
-                        return Feed::Frame { frame, rest };
-                    }
+                    let frame = self.buffer.get(..len).unwrap_or(&self.buffer);
+                    return Feed::Frame { frame, rest };
                 }
+                Step::End => {}
                 Step::Broken => {
                     self.len = 0;
                     return Feed::Cobs { rest };

@@ -3,7 +3,6 @@
 use super::crc::Crc32c;
 use super::header::METRICS_MAX;
 use crate::metric::Descriptor;
-use crate::metric::Entries;
 use crate::metric::bytes::{Reader, Writer};
 
 /// The body of a DICT frame: an iterator over `(id, body of the entry, what it says)`.
@@ -14,7 +13,8 @@ use crate::metric::bytes::{Reader, Writer};
 pub struct DictBody<'a> {
     /// Id of the next entry.
     next: u32,
-    entries: Entries<'a>,
+    /// Entries end to end; walked once already.
+    entries: Reader<'a>,
 }
 
 impl<'a> DictBody<'a> {
@@ -22,11 +22,13 @@ impl<'a> DictBody<'a> {
     pub(super) fn read(body: &'a [u8]) -> Option<Self> {
         let mut input = Reader::new(body);
         let first = input.uvarint32()?;
-        let mut walk = Entries::new(input.rest());
-        let room = METRICS_MAX.checked_sub(first)? as usize;
-        let count = walk.by_ref().count();
-        (walk.is_empty() && count <= room)
-            .then_some(Self { next: first, entries: Entries::new(input.rest()) })
+        let mut room = METRICS_MAX.checked_sub(first)?;
+        let mut walk = input;
+        while !walk.is_empty() {
+            room = room.checked_sub(1)?;
+            walk.bytes()?;
+        }
+        Some(Self { next: first, entries: input })
     }
 }
 
@@ -34,7 +36,7 @@ impl<'a> Iterator for DictBody<'a> {
     type Item = (u32, &'a [u8], Option<Descriptor<'a>>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let body = self.entries.next()?;
+        let body = self.entries.bytes()?;
         let id = self.next;
         self.next = id.wrapping_add(1);
         Some((id, body, Descriptor::read_body(body)))

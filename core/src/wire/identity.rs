@@ -39,6 +39,7 @@ impl Origin {
     /// assert_eq!(FLASH_ID.as_bytes().len(), 8);
     /// ```
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "asserted to be at most 16")]
     pub const fn from_array<const N: usize>(id: [u8; N]) -> Self {
         const { assert!(N >= 1 && N <= ORIGIN_LEN_MAX, "an origin has 1 to 16 bytes") };
         let mut bytes = [0; ORIGIN_LEN_MAX];
