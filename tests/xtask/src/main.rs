@@ -1,2 +1,101 @@
-//! xtask.
-fn main() {}
+//! The project's commands: `cargo xtask help` lists them.
+
+mod arguments;
+mod demo;
+mod emulate;
+mod emulator;
+mod firmware;
+mod interrupt;
+mod packages;
+mod places;
+mod problem;
+mod process;
+mod steps;
+mod tally;
+mod test;
+mod toolchain;
+
+use std::env;
+use std::process::ExitCode;
+
+use arguments::Arguments;
+use problem::{Outcome, Problem};
+
+/// A command: its name, one line about it, its help, and what runs it.
+struct Command {
+    name: &'static str,
+    about: &'static str,
+    help: &'static str,
+    run: fn(Arguments) -> Outcome,
+}
+
+const COMMANDS: [Command; 3] = [
+    Command {
+        name: "demo",
+        about: "a board in the emulator, its metrics on a page in your browser",
+        help: demo::HELP,
+        run: demo::demo,
+    },
+    Command {
+        name: "test",
+        about: "everything the project's CI runs, set-up included",
+        help: test::HELP,
+        run: test::test,
+    },
+    Command {
+        name: "emulate",
+        about: "one firmware example in the RP2040 emulator",
+        help: emulate::HELP,
+        run: emulate::emulate,
+    },
+];
+
+fn main() -> ExitCode {
+    match dispatch(env::args().skip(1).collect()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            if !problem.is_told() {
+                eprintln!("xtask: {problem}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(mut words: Vec<String>) -> Outcome {
+    if words.is_empty() {
+        help(None);
+        return Ok(());
+    }
+    let name = words.remove(0);
+    if ["help", "--help", "-h"].contains(&name.as_str()) {
+        help(words.first().map(String::as_str));
+        return Ok(());
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        let names: Vec<&str> = COMMANDS.iter().map(|command| command.name).collect();
+        return Err(Problem::new(format!(
+            "there is no command {name}; there are: {}, help",
+            names.join(", ")
+        )));
+    };
+    let before_dashes = words.iter().take_while(|word| *word != "--");
+    if before_dashes.into_iter().any(|word| word == "--help" || word == "-h") {
+        help(Some(command.name));
+        return Ok(());
+    }
+    (command.run)(Arguments::new(words))
+}
+
+fn help(name: Option<&str>) {
+    if let Some(command) = COMMANDS.iter().find(|command| Some(command.name) == name) {
+        println!("{}", command.help);
+        return;
+    }
+    println!("The project's commands.\n\nusage: cargo xtask COMMAND [OPTIONS]\n");
+    for command in &COMMANDS {
+        println!("  {:<9} {}", command.name, command.about);
+    }
+    println!("  {:<9} this list, or with a command its options and examples", "help");
+    println!("\nexamples:\n  cargo xtask demo\n  cargo xtask test\n  cargo xtask help emulate");
+}

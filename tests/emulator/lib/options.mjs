@@ -1,0 +1,125 @@
+// The command line of run.mjs.
+
+import { parseArgs } from 'node:util';
+import { RESET_KINDS } from './board.mjs';
+
+export const USAGE = `Runs firmware for the RP2040 in an emulator; what it sends on UART0 goes to standard output.
+
+usage: node run.mjs [--elf] FILE [options]
+
+  --seconds N         stop after N seconds of simulated time (default: run until Ctrl-C)
+  --realtime          keep simulated time at the pace of the clock on the wall
+  --stdin             bytes on standard input arrive on UART0; its end does not stop the run
+  --uart1 FILE        write what UART1 sends to FILE
+  --reset KIND@T      reset after T seconds; KIND is cold (RAM becomes garbage), warm (watchdog: RAM and
+                      scratch registers stay) or run (RUN pin: RAM stays). May be repeated
+  --seed N            seed of garbage in RAM, ROSC random bits, noise and the default unique id (default 1)
+  --uid HEX           unique id of the flash chip, 16 hexadecimal digits
+  --celsius A[..B]    temperature of the chip; with B it swings between A and B once a minute (default 27)
+  --adc CHANNEL=N     conversion result, 0 to 4095, of an ADC channel, 0 to 4. May be repeated
+  --lose P --flip P   lose, or flip one bit of, each byte of UART0 with probability P
+  --dump SYMBOL[:N]   put the words of a symbol (its size, or N words) into the report. May be repeated
+  --cycles NAME       after the run, count the cycles of a call of NAME; NAME* takes all that start so. May be repeated
+  --report FILE       write the report (JSON) to FILE; without it, --dump and --cycles print it on standard error
+  --quiet             no progress and no summary on standard error
+  --help
+
+examples:
+  node run.mjs timing_loop --seconds 5 > frames.bin
+  node run.mjs timing_loop --seconds 60 --reset warm@20 --reset cold@40 --report report.json > frames.bin
+  node run.mjs timing_loop --realtime --celsius 25..31 | tapes gateway --stdin
+  node run.mjs probe --seconds 0.05 --cycles 'bench_*'`;
+
+const SPEC = {
+  elf: { type: 'string' },
+  seconds: { type: 'string' },
+  realtime: { type: 'boolean', default: false },
+  stdin: { type: 'boolean', default: false },
+  uart1: { type: 'string' },
+  reset: { type: 'string', multiple: true, default: [] },
+  seed: { type: 'string', default: '1' },
+  uid: { type: 'string' },
+  celsius: { type: 'string', default: '27' },
+  adc: { type: 'string', multiple: true, default: [] },
+  lose: { type: 'string', default: '0' },
+  flip: { type: 'string', default: '0' },
+  dump: { type: 'string', multiple: true, default: [] },
+  cycles: { type: 'string', multiple: true, default: [] },
+  report: { type: 'string' },
+  quiet: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+};
+
+/** Wrong use of the command line. */
+export class UsageError extends Error {}
+
+/** The options as values of the right type, or a UsageError that names the option. */
+export function readOptions(args) {
+  const { values, positionals } = parse(args);
+  if (values.help) return { help: true };
+  const elf = values.elf ?? positionals.shift();
+  if (!elf) throw new UsageError('give the firmware to run: node run.mjs FILE');
+  if (positionals.length) throw new UsageError(`unexpected argument ${positionals[0]}`);
+  return {
+    ...values,
+    elf,
+    seconds: values.seconds === undefined ? Infinity : number('--seconds', values.seconds, 0),
+    seed: number('--seed', values.seed, 0),
+    uid: values.uid === undefined ? undefined : readUid(values.uid),
+    celsius: readCelsius(values.celsius),
+    adc: Object.fromEntries(values.adc.map(readAdc)),
+    lose: number('--lose', values.lose, 0, 1),
+    flip: number('--flip', values.flip, 0, 1),
+    reset: values.reset.map(readReset).sort((a, b) => a.seconds - b.seconds),
+    dump: values.dump.map(readDump),
+  };
+}
+
+function parse(args) {
+  try {
+    return parseArgs({ args, options: SPEC, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw new UsageError(error.message);
+  }
+}
+
+function number(option, text, low, high = Infinity) {
+  const value = Number(text);
+  if (text === '' || !(value >= low && value <= high)) {
+    const range = high === Infinity ? `of at least ${low}` : `from ${low} to ${high}`;
+    throw new UsageError(`${option} takes a number ${range}, not "${text}"`);
+  }
+  return value;
+}
+
+function readUid(text) {
+  if (!/^[0-9a-fA-F]{16}$/.test(text)) throw new UsageError(`--uid takes 16 hexadecimal digits, not "${text}"`);
+  return Uint8Array.from(text.match(/../g), (byte) => parseInt(byte, 16));
+}
+
+function readCelsius(text) {
+  const [low, high] = text.split('..');
+  const from = number('--celsius', low, -60, 150);
+  if (high === undefined) return () => from;
+  const to = number('--celsius', high, -60, 150);
+  return (seconds) => from + ((to - from) * (1 - Math.cos((seconds * 2 * Math.PI) / 60))) / 2;
+}
+
+function readAdc(text) {
+  const [channel, value] = text.split('=');
+  return [number('--adc', channel, 0, 4), Math.round(number('--adc', value ?? '', 0, 4095))];
+}
+
+function readReset(text) {
+  const [kind, at] = text.split('@');
+  if (!RESET_KINDS.includes(kind) || at === undefined) {
+    throw new UsageError(`--reset takes KIND@SECONDS with KIND one of ${RESET_KINDS.join(', ')}, not "${text}"`);
+  }
+  return { kind, seconds: number('--reset', at, 0) };
+}
+
+function readDump(text) {
+  const parts = /^(.*[^:]):(\d+)$/.exec(text);
+  if (text === '') throw new UsageError('--dump takes SYMBOL or SYMBOL:WORDS');
+  return parts ? { text, symbol: parts[1], count: Number(parts[2]) } : { text, symbol: text, count: undefined };
+}

@@ -1,0 +1,79 @@
+// The command line: what goes where, and what is said about mistakes.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { demangle } from '../lib/elf.mjs';
+import { readOptions, UsageError } from '../lib/options.mjs';
+import { Program, withElf } from '../support/assemble.mjs';
+
+const RUN = fileURLToPath(new URL('../run.mjs', import.meta.url));
+
+/** Runs the command and resolves to its exit code and what it printed. */
+const run = (...args) =>
+  new Promise((resolve) => {
+    execFile(process.execPath, [RUN, ...args], { encoding: 'buffer' }, (error, stdout, stderr) => {
+      resolve({ code: error ? error.code : 0, stdout, stderr: stderr.toString() });
+    });
+  });
+
+const UART0 = 0x40034000;
+
+/** Sends 1, 2, 3 and sleeps. */
+function sender() {
+  const program = new Program().label('start').poke(UART0 + 0x24, 67).poke(UART0 + 0x2c, 0x70).poke(UART0 + 0x30, 0x301);
+  for (const byte of [1, 2, 3]) program.poke(UART0, byte);
+  return program.label('sleep').wfi().branch('sleep');
+}
+
+test('standard output is UART0 and nothing else, the report is JSON', async () => {
+  await withElf(sender(), { 'crate::WORDS': { address: 0x10000100, size: 8 } }, async (path) => {
+    const { code, stdout, stderr } = await run(path, '--seconds', '0.01', '--quiet', '--dump', 'WORDS');
+    assert.equal(code, 0, stderr);
+    assert.deepEqual([...stdout], [1, 2, 3]);
+    const report = JSON.parse(stderr);
+    assert.deepEqual(report.symbols, { WORDS: [0x20040000, 0x10000201] });
+    assert.equal(report.uart0.bytes, 3);
+    assert.equal(report.seconds, 0.01);
+  });
+});
+
+test('lost bytes are counted', async () => {
+  await withElf(sender(), {}, async (path) => {
+    const { stdout, stderr } = await run(path, '--seconds', '0.01', '--quiet', '--lose', '1', '--cycles', 'bench_*');
+    assert.equal(stdout.length, 0);
+    assert.equal(JSON.parse(stderr).uart0.lost, 3);
+  });
+});
+
+test('a fault ends with code 3, a mistake with code 2, both with a sentence', async () => {
+  await withElf(new Program().label('start').put(0xde00), {}, async (path) => {
+    const { code, stderr } = await run(path, '--seconds', '1');
+    assert.equal(code, 3);
+    assert.match(stderr, /undefined instruction.* in 0x/);
+    assert.equal((await run(path, '--secnods', '1')).code, 2);
+    assert.match((await run(path, '--dump', 'NOWHERE')).stderr, /no symbol NOWHERE/);
+  });
+  assert.match((await run('nothing.elf')).stderr, /cannot read nothing\.elf/);
+  assert.match((await run(RUN)).stderr, /not a 32-bit ARM ELF file/);
+});
+
+test('bad values are refused by the name of their option', () => {
+  const bad = {
+    '--seconds': 'x', '--reset': 'warm', '--uid': '12', '--adc': '9=1', '--lose': '2', '--celsius': '5..x', '--seed': '-1',
+  };
+  for (const [option, value] of Object.entries(bad)) {
+    const refused = (error) => error instanceof UsageError && error.message.includes(option);
+    assert.throws(() => readOptions(['x.elf', `${option}=${value}`]), refused, option);
+  }
+  const { reset, dump } = readOptions(['x', '--reset', 'cold@9', '--reset', 'warm@2', '--dump', 'a::B:3']);
+  assert.deepEqual(reset.map(({ seconds }) => seconds), [2, 9]);
+  assert.deepEqual(dump, [{ text: 'a::B:3', symbol: 'a::B', count: 3 }]);
+});
+
+test('both manglings of Rust give the path', () => {
+  assert.equal(demangle('_ZN11timing_loop5MOTOR5WORDS17h0123456789abcdefE'), 'timing_loop::MOTOR::WORDS');
+  assert.equal(demangle('_RNvNtCs1234_11timing_loop5MOTOR5WORDS'), 'timing_loop::MOTOR::WORDS');
+  assert.equal(demangle('memcpy'), 'memcpy');
+});

@@ -1,0 +1,176 @@
+//! What CI runs, step by step. A step that lacks a tool fails with the sentence that says how to get it.
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::emulator;
+use crate::firmware;
+use crate::packages;
+use crate::places;
+use crate::problem::{Outcome, Problem};
+use crate::process;
+use crate::test::Log;
+use crate::toolchain::{RP2040, Toolchain, cargo};
+
+/// One step: runs alone as well, in any order.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Whether its log holds closing lines of test programs; if not, the step counts as one test.
+    pub(crate) counts_tests: bool,
+    pub(crate) run: fn(&Log) -> Outcome,
+}
+
+pub(crate) const STEPS: [Step; 9] = [
+    check("set-up", "clippy, rustfmt, a compiler for microcontrollers, the emulator", set_up),
+    check("fmt", "formatting of the workspace and of the firmware", fmt),
+    check("clippy", "lints of the workspace, all targets, with all features and with none", clippy),
+    check(
+        "features",
+        "each published crate with no feature, and with each feature alone",
+        features,
+    ),
+    check("doc", "documentation without warnings", doc),
+    tests("test", "unit, integration and documentation tests, all features", test),
+    check("targets", "the core crates for every kind of microcontroller", targets),
+    check("firmware", "every firmware example, with lints", firmware),
+    tests("emulator", "the emulator's own tests, and every firmware example in it", emulator_tests),
+];
+
+/// Kinds of microcontrollers that the core crates compile for: without and with compare-and-swap, and RISC-V.
+const TARGETS: [&str; 5] = [
+    RP2040,
+    "thumbv7m-none-eabi",
+    "thumbv7em-none-eabihf",
+    "thumbv8m.main-none-eabihf",
+    "riscv32imc-unknown-none-elf",
+];
+
+/// The crates that run on microcontrollers, whatever the HAL.
+const PORTABLE: [&str; 2] = ["tapes-core", "tapes-hooks"];
+
+/// How long each firmware example must run without a fault, in simulated seconds.
+const EXAMPLE_SECONDS: &str = "3";
+
+const fn check(name: &'static str, about: &'static str, run: fn(&Log) -> Outcome) -> Step {
+    Step { name, about, counts_tests: false, run }
+}
+
+const fn tests(name: &'static str, about: &'static str, run: fn(&Log) -> Outcome) -> Step {
+    Step { name, about, counts_tests: true, run }
+}
+
+/// The workspace's cargo with a subcommand.
+fn workspace(subcommand: &str) -> Command {
+    let mut command = cargo();
+    command.current_dir(places::root()).arg(subcommand).args(places::locked());
+    command
+}
+
+fn set_up(log: &Log) -> Outcome {
+    for component in ["clippy", "rustfmt"] {
+        component_there(component)?;
+    }
+    emulator::set_up()?;
+    log.note(&format!("firmware: {}", Toolchain::find(RP2040)?.describe()))
+}
+
+/// `cargo clippy` and `cargo fmt` come with rustup's default profile, but not with every other one.
+fn component_there(component: &str) -> Outcome {
+    let subcommand = if component == "rustfmt" { "fmt" } else { component };
+    let there = || process::answer(cargo().args([subcommand, "--version"])).is_some();
+    let mut add = Command::new("rustup");
+    add.args(["component", "add", component]);
+    if there() || (process::succeeds_within(&mut add, Duration::from_secs(90)) && there()) {
+        return Ok(());
+    }
+    Err(Problem::new(format!("{component} is missing; run: rustup component add {component}")))
+}
+
+fn fmt(log: &Log) -> Outcome {
+    component_there("rustfmt")?;
+    log.run(cargo().current_dir(places::root()).args(["fmt", "--all", "--check"]))?;
+    log.run(cargo().current_dir(places::firmware()).args(["fmt", "--check"]))
+}
+
+fn clippy(log: &Log) -> Outcome {
+    component_there("clippy")?;
+    for features in ["--all-features", "--no-default-features"] {
+        let mut clippy = workspace("clippy");
+        log.run(clippy.args(["--workspace", "--all-targets", features, "--", "-Dwarnings"]))?;
+    }
+    Ok(())
+}
+
+fn features(log: &Log) -> Outcome {
+    component_there("clippy")?;
+    for package in packages::published()? {
+        for feature in [""].into_iter().chain(package.features.iter().map(String::as_str)) {
+            let mut clippy = workspace("clippy");
+            clippy.args(["--package", &package.name, "--lib", "--bins"]);
+            log.run(clippy.args([
+                "--no-default-features",
+                "--features",
+                feature,
+                "--",
+                "-Dwarnings",
+            ]))?;
+        }
+    }
+    Ok(())
+}
+
+fn doc(log: &Log) -> Outcome {
+    let mut doc = workspace("doc");
+    doc.env("RUSTDOCFLAGS", "-Dwarnings");
+    log.run(doc.args(["--workspace", "--no-deps", "--all-features"]))
+}
+
+fn test(log: &Log) -> Outcome {
+    log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
+}
+
+fn targets(log: &Log) -> Outcome {
+    for target in TARGETS {
+        let toolchain = Toolchain::find(target)?;
+        for package in PORTABLE {
+            let mut build = toolchain.cargo("build", &places::root());
+            log.run(build.args(["--package", package, "--no-default-features"]))?;
+        }
+    }
+    Ok(())
+}
+
+fn firmware(log: &Log) -> Outcome {
+    let toolchain = Toolchain::find(RP2040)?;
+    log.run(toolchain.cargo("build", &places::firmware()).args(["--release", "--bins"]))?;
+    if toolchain.has_clippy() {
+        let mut clippy = toolchain.cargo("clippy", &places::firmware());
+        return log.run(clippy.args(["--release", "--bins", "--", "-Dwarnings"]));
+    }
+    log.note("no clippy for this compiler: the compiler's own warnings were looked at instead")?;
+    if log.text().contains("\nwarning: ") {
+        return Err(Problem::new("the firmware compiles with warnings"));
+    }
+    Ok(())
+}
+
+fn emulator_tests(log: &Log) -> Outcome {
+    emulator::set_up()?;
+    let mut own = Command::new("node");
+    own.current_dir(places::emulator()).args(["--test", "--test-reporter=tap", "test/"]);
+    log.run(&mut own)?;
+    let toolchain = Toolchain::find(RP2040)?;
+    log.run(toolchain.cargo("build", &places::firmware()).args(["--release", "--bins"]))?;
+    for example in firmware::examples() {
+        let mut run = emulator::command(&toolchain.artifact(&example));
+        let frames = places::target().join("xtask-logs").join(format!("{example}.bin"));
+        log.run_into(run.args(["--seconds", EXAMPLE_SECONDS]), &frames)?;
+        if fs::metadata(&frames).map_or(0, |file| file.len()) == 0 {
+            return Err(Problem::new(format!("{example} sent nothing on UART0")));
+        }
+        log.note("# pass 1")?;
+    }
+    Ok(())
+}
