@@ -262,7 +262,7 @@ pub(crate) const fn geometry<const SLOTS: usize>(
 #[inline(always)]
 const fn steps(value: u32, scale: u8, before: &[u8], threshold: &[u32]) -> i32 {
     let e = log2(value);
-    let mantissa = value.wrapping_shl((31 - e).unsigned_abs());
+    let mantissa = value.wrapping_shl((31 - e).cast_unsigned());
     let slot = slot(mantissa, scale);
     let c = if slot < before.len() && slot < threshold.len() {
         before[slot] as i32 + (mantissa > threshold[slot]) as i32
