@@ -1,4 +1,7 @@
 //! Text forms of metrics: Prometheus and OpenMetrics, JSON, StatsD.
 
 mod decimal;
+mod family;
+pub mod json;
 pub mod number;
+pub mod prometheus;

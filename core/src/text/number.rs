@@ -16,9 +16,10 @@
 //! **Limits.** Zero has no sign: `-0.0` is written as `0`.
 
 use core::fmt::{Result, Write};
-use core::num::NonZeroU32;
+use core::num::{NonZeroU32, NonZeroU64};
 
 use super::decimal::Decimal;
+use crate::statistics::ratio;
 
 /// Longest output of [`write_scaled`], in bytes: 20 digits, a point and 31 more.
 pub const SCALED_LEN_MAX: usize = 52;
@@ -107,7 +108,7 @@ pub fn write_scaled(out: &mut dyn Write, raw: u64, per: u32) -> Result {
     if !has_end(divisor) {
         return write_f64(out, ratio(raw, per), Form::Short);
     }
-    let wide = core::num::NonZeroU64::from(divisor);
+    let wide = NonZeroU64::from(divisor);
     write_u64(out, raw / wide)?;
     let mut rest = raw % wide;
     if rest == 0 {
@@ -182,28 +183,6 @@ pub fn write_f32_scaled(out: &mut dyn Write, value: f32, per: u32, form: Form) -
     let mut decimal = Decimal::of_f32(value);
     decimal.exponent -= places;
     write_decimal(out, decimal, form)
-}
-
-/// Returns `raw / per`, correctly rounded; a `per` of 0 counts as 1.
-#[must_use]
-pub fn ratio(raw: u64, per: u32) -> f64 {
-    let Some(divisor) = NonZeroU32::new(per) else { return raw as f64 };
-    if per == 1 || raw == 0 {
-        return raw as f64;
-    }
-    let wide = core::num::NonZeroU64::from(divisor);
-    // Long division in base 2^32 of the number shifted to the left edge: `high` has 32 bits or
-    // more, so high and low together have all the bits that count, and a rest only says "more".
-    let free = raw.leading_zeros();
-    let shifted = raw << free;
-    let (high, rest) = (shifted / wide, shifted % wide);
-    let (low, rest) = ((rest << 32) / wide, (rest << 32) % wide);
-    // high < 2^63, for per is 2 or more.
-    let up = high.leading_zeros().min(32);
-    let kept = high << up | low >> (32 - up);
-    let lost = (low << up) & 0xffff_ffff != 0 || rest != 0;
-    let exponent = 1023u64.wrapping_sub(u64::from(free)).wrapping_sub(u64::from(up));
-    (kept | u64::from(lost)) as f64 * f64::from_bits(exponent << 52)
 }
 
 fn non_finite(nan: bool, infinite: bool, positive: bool) -> Option<&'static str> {
@@ -349,33 +328,6 @@ mod tests {
         }
         assert_eq!(text(|out| write_scaled_i64(out, -1500, 1000)), "-1.5");
         assert_eq!(text(|out| write_scaled(out, u64::MAX, 1 << 31)).len(), 42);
-    }
-
-    /// Were a quotient rounded twice, it would miss the nearest number now and then.
-    #[test]
-    fn ratios_are_correctly_rounded() {
-        // Every multiple of 2^-k below is exact in f64, so the nearest is known.
-        for (raw, per, expected) in [
-            (u64::MAX, 1, 18_446_744_073_709_551_615.0),
-            (1, u32::MAX, 1.0 / 4_294_967_295.0),
-            (1, 3, 1.0 / 3.0),
-            (u64::MAX, 2, 9_223_372_036_854_775_808.0),
-            // 2^53 + 1 halves is a tie; to even.
-            ((1 << 54) + 2, 2, 9_007_199_254_740_992.0),
-            ((1 << 54) + 3, 2, 9_007_199_254_740_994.0),
-            (5, 0, 5.0),
-        ] {
-            assert_eq!(ratio(raw, per).to_bits(), f64::to_bits(expected), "{raw}/{per}");
-        }
-        // Where both parts are exact in f64 its own division is correctly rounded.
-        let mut state = 1u64;
-        for _ in 0..100_000 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let raw = state >> 11 >> (state % 53);
-            let per = (state >> 32) as u32 >> (state % 31);
-            let expected = raw as f64 / f64::from(per.max(1));
-            assert_eq!(ratio(raw, per).to_bits(), expected.to_bits(), "{raw}/{per}");
-        }
     }
 
     /// Were a form wrong at its edges, parsers would refuse or misread bounds and values.

@@ -1,0 +1,236 @@
+//! Names as Prometheus takes them: a family of series for each metric.
+
+use core::fmt::{self, Display, Formatter, Write};
+
+use crate::metric::{Descriptor, Kind};
+
+/// Suffixes of the series that a histogram or timer is exported as.
+const HISTOGRAM_SUFFIXES: [&str; 3] = ["_bucket", "_count", "_sum"];
+
+/// The name under which Prometheus and OpenMetrics see a metric.
+///
+/// Characters other than ASCII letters, digits and `_` become `_`; the unit and, for counters and
+/// meters, `_total` are appended unless the name has them already. Two metrics whose names are
+/// equal in this form cannot both be exposed: [`clashes_with`](Self::clashes_with) says so before
+/// a scrape fails. Nothing is allocated.
+///
+/// ```
+/// use tapes_core::metric::{Descriptor, Kind, Unit};
+/// use tapes_core::text::prometheus::Family;
+///
+/// let sent = Descriptor::new("uart.sent-bytes", Kind::Counter, Unit::BYTES);
+/// assert_eq!(Family::of(&sent).to_string(), "uart_sent_bytes_total");
+/// let wait = Descriptor::new("motor.wait", Kind::GaugeFloat, Unit::MICROS);
+/// assert_eq!(Family::of(&wait).to_string(), "motor_wait_seconds");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Family<'a> {
+    /// The name without unit and `_total`, not yet mangled.
+    stem: &'a str,
+    /// The unit to append; may be empty.
+    unit: &'a str,
+    kind: Kind,
+}
+
+impl<'a> Family<'a> {
+    /// Returns the family of a metric.
+    #[must_use]
+    pub fn of(descriptor: &Descriptor<'a>) -> Self {
+        let unit = descriptor.unit.name();
+        let mut stem = descriptor.name;
+        if is_total(descriptor.kind) {
+            stem = without_word(stem, "total");
+        }
+        if !unit.is_empty() {
+            stem = without_word(stem, unit);
+        }
+        Self { stem, unit, kind: descriptor.kind }
+    }
+
+    /// Returns the type, as `# TYPE` lines say it: `counter`, `gauge` or `histogram`.
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
+        match self.kind {
+            Kind::Counter | Kind::Meter => "counter",
+            Kind::Histogram(_) | Kind::Timer(_) => "histogram",
+            _ => "gauge",
+        }
+    }
+
+    /// Returns the characters of the name, of which `_total` is part.
+    pub fn chars(&self) -> impl Iterator<Item = char> + use<'a> {
+        self.base_chars().chain(if is_total(self.kind) { "_total" } else { "" }.chars())
+    }
+
+    /// Returns whether a series of this family would have the name of a series, or the family
+    /// name, of the other one.
+    ///
+    /// That is the case for equal names, but also for a gauge `a_count` beside a histogram `a`.
+    #[must_use]
+    pub fn clashes_with(&self, other: &Self) -> bool {
+        // Only where one name begins with the whole other one can suffixes make them equal.
+        self.suffixes().any(|mine| {
+            other.suffixes().any(|theirs| {
+                self.base_chars().chain(mine.chars()).eq(other.base_chars().chain(theirs.chars()))
+            })
+        })
+    }
+
+    /// Writes the name without `_total`.
+    pub(super) fn write_base(&self, out: &mut dyn Write) -> fmt::Result {
+        if self.stem.starts_with(|first: char| first.is_ascii_digit()) {
+            out.write_str("_")?;
+        }
+        write_mangled(out, self.stem)?;
+        if !self.unit.is_empty() {
+            out.write_str("_")?;
+            write_mangled(out, self.unit)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the name.
+    pub(super) fn write(&self, out: &mut dyn Write) -> fmt::Result {
+        self.write_base(out)?;
+        if is_total(self.kind) { out.write_str("_total") } else { Ok(()) }
+    }
+
+    /// Writes the unit, `""` if there is none.
+    pub(super) fn write_unit(&self, out: &mut dyn Write) -> fmt::Result {
+        write_mangled(out, self.unit)
+    }
+
+    pub(super) const fn has_unit(&self) -> bool {
+        !self.unit.is_empty()
+    }
+
+    fn base_chars(&self) -> impl Iterator<Item = char> + use<'a> {
+        let digit = self.stem.starts_with(|first: char| first.is_ascii_digit());
+        let joint = if self.unit.is_empty() { "" } else { "_" };
+        if digit { "_" } else { "" }
+            .chars()
+            .chain(self.stem.chars().map(mangled))
+            .chain(joint.chars())
+            .chain(self.unit.chars().map(mangled))
+    }
+
+    /// Returns what this family appends to its base, and "" for the name of the family itself.
+    fn suffixes(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let more = match self.type_name() {
+            "counter" => ["_total"].as_slice(),
+            "histogram" => HISTOGRAM_SUFFIXES.as_slice(),
+            _ => &[],
+        };
+        core::iter::once("").chain(more.iter().copied())
+    }
+}
+
+/// The whole name, `_total` included.
+impl Display for Family<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+impl PartialEq for Family<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.chars().eq(other.chars())
+    }
+}
+
+impl Eq for Family<'_> {}
+
+const fn is_total(kind: Kind) -> bool {
+    matches!(kind, Kind::Counter | Kind::Meter)
+}
+
+/// Returns `name` without `_word` at its end, however the `_` is written.
+fn without_word<'a>(name: &'a str, word: &str) -> &'a str {
+    let Some(rest) = name.strip_suffix(word) else { return name };
+    match rest.strip_suffix(['_', '.', '-']) {
+        Some("") | None => name,
+        Some(stem) => stem,
+    }
+}
+
+/// Returns the character that stands for `c` in a name.
+fn mangled(c: char) -> char {
+    if c.is_ascii_alphanumeric() { c } else { '_' }
+}
+
+/// Writes `text`, `_` for every character that a name may not have.
+pub(super) fn write_mangled(out: &mut dyn Write, text: &str) -> fmt::Result {
+    let mut rest = text;
+    loop {
+        let end = rest.find(|c| mangled(c) != c).unwrap_or(rest.len());
+        let Some((valid, tail)) = rest.split_at_checked(end) else { return Ok(()) };
+        out.write_str(valid)?;
+        let mut tail = tail.chars();
+        if tail.next().is_none() {
+            return Ok(());
+        }
+        out.write_str("_")?;
+        rest = tail.as_str();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{BaseUnit, Buckets, Unit};
+    use std::string::{String, ToString};
+
+    const BUCKETS: Buckets = Buckets { scale: 0, first: 0, len: 1 };
+
+    fn family<'a>(name: &'a str, kind: Kind, unit: Unit<'a>) -> Family<'a> {
+        Family::of(&Descriptor::new(name, kind, unit))
+    }
+
+    /// A wrong suffix makes OpenMetrics parsers drop the whole scrape.
+    #[test]
+    fn names_get_unit_and_total_once() {
+        let timer = Kind::Timer(BUCKETS);
+        let speed = Unit::new(BaseUnit::Other("m/s"), 1);
+        for (name, kind, unit, expected) in [
+            ("loops", Kind::Counter, Unit::NONE, "loops_total"),
+            ("loops.total", Kind::Counter, Unit::NONE, "loops_total"),
+            ("loops_total", Kind::Meter, Unit::NONE, "loops_total"),
+            ("total", Kind::Counter, Unit::NONE, "total_total"),
+            ("loops_total", Kind::UpDown, Unit::NONE, "loops_total"),
+            ("uart.sent", Kind::Counter, Unit::BYTES, "uart_sent_bytes_total"),
+            ("uart.sent_bytes", Kind::Counter, Unit::BYTES, "uart_sent_bytes_total"),
+            ("uart.sent-bytes-total", Kind::Counter, Unit::BYTES, "uart_sent_bytes_total"),
+            ("uart.bytes", Kind::Counter, Unit::BYTES, "uart_bytes_total"),
+            ("bytes", Kind::Counter, Unit::BYTES, "bytes_bytes_total"),
+            ("motor.loop_time", timer, Unit::MICROS, "motor_loop_time_seconds"),
+            ("motor.loop.seconds", timer, Unit::MICROS, "motor_loop_seconds"),
+            ("v", Kind::GaugeInt, speed, "v_m_s"),
+            ("9a", Kind::GaugeInt, Unit::NONE, "_9a"),
+            ("µ-b c", Kind::GaugeInt, Unit::NONE, "__b_c"),
+        ] {
+            let family = family(name, kind, unit);
+            assert_eq!(family.to_string(), expected, "{name}");
+            assert_eq!(family.chars().collect::<String>(), expected, "{name}");
+        }
+    }
+
+    /// A clash that goes unseen makes a scraper refuse everything.
+    #[test]
+    fn clashes() {
+        let histogram = Kind::Histogram(BUCKETS);
+        for (a, a_kind, b, b_kind, expected) in [
+            ("a.b", Kind::GaugeInt, "a_b", Kind::GaugeInt, true),
+            ("a.b", Kind::GaugeInt, "a_c", Kind::GaugeInt, false),
+            ("a", Kind::Counter, "a.total", Kind::GaugeInt, true),
+            ("a", Kind::Counter, "a", Kind::GaugeInt, true),
+            ("a", histogram, "a.count", Kind::GaugeInt, true),
+            ("a", histogram, "a.sum", histogram, true),
+            ("a", histogram, "a.b", histogram, false),
+            ("a.bucket", Kind::Counter, "a", histogram, true),
+        ] {
+            let a = family(a, a_kind, Unit::NONE);
+            let b = family(b, b_kind, Unit::NONE);
+            assert_eq!((a.clashes_with(&b), b.clashes_with(&a)), (expected, expected), "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! JSON: one object, nested by the dots of names.
+//!
+//! [`write_json`] writes any source; a [`TreeWriter`] writes parts of larger documents and takes
+//! metrics one by one from those who keep them sorted.
+//!
+//! ```
+//! use tapes_core::metrics;
+//! use tapes_core::text::json::write_json;
+//!
+//! metrics! {
+//!     /// Motor control.
+//!     static MOTOR: MotorMetrics = "motor" {
+//!         /// Control loop passes.
+//!         loops: Counter,
+//!     }
+//! }
+//! MOTOR.loops.add(3);
+//! let mut text = String::new();
+//! write_json(&MOTOR, &|_| None, &mut text)?;
+//! assert_eq!(text, r#"{"motor":{"loops":{"value":3}}}"#);
+//! # Ok::<(), std::fmt::Error>(())
+//! ```
+//!
+//! | kind | keys |
+//! |---|---|
+//! | counter, up/down counter, gauge | `value` |
+//! | meter | `count m1 m5 m15 mean_rate` |
+//! | histogram | `count sum min max mean stddev q50 q75 q95 q98 q99 q999` |
+//! | timer | those of meter and histogram |
+//!
+//! Values are in base units, durations in seconds, rates per second; statistics of nothing are 0.
+//! What is not a number, an unset gauge or a rate that nobody keeps, is `null`. Integers, sums,
+//! minima and maxima are exact.
+//!
+//! **Limits.** Labels are not part of the tree.
+
+use core::cmp::Ordering;
+use core::fmt::{Debug, Formatter, Result, Write};
+use core::ops::ControlFlow;
+
+use super::number::{Form, write_f32_scaled, write_f64, write_scaled, write_scaled_i64, write_u64};
+use crate::metric::{Descriptor, Kind, Sample, Value};
+use crate::rates::RateReading;
+use crate::snapshot::Source;
+use crate::statistics::Summary;
+
+/// Writes an object of objects, each key once, from metrics that come in order.
+///
+/// Metrics must come in [`name_order`], or in the order of bytes if no name is a branch of
+/// another; each then goes into the objects that are open already as far as its name allows.
+///
+/// ```
+/// use tapes_core::metric::{Descriptor, Kind, Unit, Value};
+/// use tapes_core::text::json::TreeWriter;
+///
+/// let descriptor = Descriptor::new("motor.loops", Kind::Counter, Unit::NONE);
+/// let mut text = String::new();
+/// let mut tree = TreeWriter::new(&mut text)?;
+/// for device in ["left", "right"] {
+///     tree.open(device)?;
+///     tree.metric(&descriptor, &Value::Unsigned(7), None)?;
+///     tree.close()?;
+/// }
+/// tree.finish()?;
+/// assert_eq!(
+///     text,
+///     r#"{"left":{"motor":{"loops":{"value":7}}},"right":{"motor":{"loops":{"value":7}}}}"#,
+/// );
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+pub struct TreeWriter<'w, 'n> {
+    out: &'w mut dyn Write,
+    /// Name of the last metric; its object and those of its branches are open. Empty if none is.
+    last: &'n str,
+    /// Objects that the caller opened and did not close.
+    opened: u32,
+    /// Whether something is in the innermost object already.
+    filled: bool,
+}
+
+impl Debug for TreeWriter<'_, '_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("TreeWriter").field("last", &self.last).finish_non_exhaustive()
+    }
+}
+
+impl<'w, 'n> TreeWriter<'w, 'n> {
+    /// Returns a writer that has begun the outermost object.
+    ///
+    /// # Errors
+    ///
+    /// Only those of `out`.
+    pub fn new(out: &'w mut dyn Write) -> core::result::Result<Self, core::fmt::Error> {
+        out.write_str("{")?;
+        Ok(Self { out, last: "", opened: 0, filled: false })
+    }
+
+    /// Begins an object under `key`, whose dots do not count; metrics go into it until it is
+    /// [closed](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn open(&mut self, key: &str) -> Result {
+        self.leave_metrics(0)?;
+        self.opened = self.opened.saturating_add(1);
+        self.enter(key)
+    }
+
+    /// Ends the object of the last [`open`](Self::open); without one, does nothing.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn close(&mut self) -> Result {
+        self.leave_metrics(0)?;
+        if self.opened == 0 {
+            return Ok(());
+        }
+        self.opened -= 1;
+        self.leave()
+    }
+
+    /// Writes a metric; of two with the same name in a row, only the first.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn metric(
+        &mut self,
+        descriptor: &Descriptor<'n>,
+        value: &Value<'_>,
+        rates: Option<RateReading>,
+    ) -> Result {
+        if !self.enter_metric(descriptor.name)? {
+            return Ok(());
+        }
+        let per = descriptor.unit.per();
+        match (descriptor.kind, value) {
+            (Kind::Meter, Value::Unsigned(count)) => {
+                self.key("count")?;
+                write_scaled(self.out, *count, per)?;
+                self.rates(rates, per)
+            }
+            (Kind::Timer(_), Value::Distribution(distribution)) => {
+                let summary = Summary::of(distribution, descriptor.unit);
+                self.u64("count", summary.count)?;
+                // What is counted here are passes, whatever the unit of their duration.
+                self.rates(rates, 1)?;
+                self.summary_values(&summary, per)
+            }
+            (_, Value::Distribution(distribution)) => {
+                let summary = Summary::of(distribution, descriptor.unit);
+                self.u64("count", summary.count)?;
+                self.summary_values(&summary, per)
+            }
+            (_, value) => {
+                self.key("value")?;
+                write_value(self.out, value, per)
+            }
+        }
+    }
+
+    /// Begins an object for the metric or other leaf of that name, to be filled with
+    /// [`u64`](Self::u64), [`f64`](Self::f64) and [`str`](Self::str); `false` if the last one had
+    /// that name.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn enter_metric(&mut self, name: &'n str) -> core::result::Result<bool, core::fmt::Error> {
+        if name.is_empty() || name == self.last {
+            return Ok(false);
+        }
+        let common = if self.last.is_empty() {
+            0
+        } else {
+            self.last.split('.').zip(name.split('.')).take_while(|(a, b)| a == b).count()
+        };
+        self.leave_metrics(common)?;
+        for segment in name.split('.').skip(common) {
+            self.enter(segment)?;
+        }
+        self.last = name;
+        Ok(true)
+    }
+
+    /// Writes an unsigned number under `key`.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn u64(&mut self, key: &str, value: u64) -> Result {
+        self.key(key)?;
+        write_u64(self.out, value)
+    }
+
+    /// Writes a number under `key`; `null` if it is infinite or NaN.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn f64(&mut self, key: &str, value: f64) -> Result {
+        self.key(key)?;
+        write_value(self.out, &Value::F64(value), 1)
+    }
+
+    /// Writes a string under `key`.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn str(&mut self, key: &str, value: &str) -> Result {
+        self.key(key)?;
+        write_string(self.out, value)
+    }
+
+    /// Writes the keys of a histogram from statistics that were derived elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn summary(&mut self, summary: &Summary) -> Result {
+        self.u64("count", summary.count)?;
+        for (key, value) in [("sum", summary.sum), ("min", summary.min), ("max", summary.max)] {
+            self.f64(key, value)?;
+        }
+        self.estimates(summary)
+    }
+
+    /// Ends all objects.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn finish(mut self) -> Result {
+        self.leave_metrics(0)?;
+        while self.opened > 0 {
+            self.close()?;
+        }
+        self.out.write_str("}")
+    }
+
+    fn rates(&mut self, rates: Option<RateReading>, per: u32) -> Result {
+        let unknown = RateReading { m1: f32::NAN, m5: f32::NAN, m15: f32::NAN, mean: f32::NAN };
+        let rates = rates.unwrap_or(unknown);
+        for (key, rate) in
+            [("m1", rates.m1), ("m5", rates.m5), ("m15", rates.m15), ("mean_rate", rates.mean)]
+        {
+            self.key(key)?;
+            write_value(self.out, &Value::F32(rate), per)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what follows the count; what was recorded exactly, exactly.
+    fn summary_values(&mut self, summary: &Summary, per: u32) -> Result {
+        self.key("sum")?;
+        write_scaled(self.out, summary.raw.sum, per)?;
+        for (key, exact, estimate) in
+            [("min", summary.raw.min, summary.min), ("max", summary.raw.max, summary.max)]
+        {
+            match exact {
+                Some(raw) => {
+                    self.key(key)?;
+                    write_scaled(self.out, raw, per)?;
+                }
+                None => self.f64(key, estimate)?,
+            }
+        }
+        self.estimates(summary)
+    }
+
+    fn estimates(&mut self, summary: &Summary) -> Result {
+        for (key, value) in [
+            ("mean", summary.mean),
+            ("stddev", summary.stddev),
+            ("q50", summary.q50),
+            ("q75", summary.q75),
+            ("q95", summary.q95),
+            ("q98", summary.q98),
+            ("q99", summary.q99),
+            ("q999", summary.q999),
+        ] {
+            self.f64(key, value)?;
+        }
+        Ok(())
+    }
+
+    fn key(&mut self, key: &str) -> Result {
+        if self.filled {
+            self.out.write_str(",")?;
+        }
+        self.filled = true;
+        write_string(self.out, key)?;
+        self.out.write_str(":")
+    }
+
+    fn enter(&mut self, key: &str) -> Result {
+        self.key(key)?;
+        self.filled = false;
+        self.out.write_str("{")
+    }
+
+    fn leave(&mut self) -> Result {
+        self.filled = true;
+        self.out.write_str("}")
+    }
+
+    /// Ends the objects of the last metric but for the outermost `keep` of them.
+    fn leave_metrics(&mut self, keep: usize) -> Result {
+        if self.last.is_empty() {
+            return Ok(());
+        }
+        for _ in self.last.split('.').skip(keep) {
+            self.leave()?;
+        }
+        self.last = "";
+        Ok(())
+    }
+}
+
+/// Compares names segment by segment, so that all of a branch are next to each other and to a
+/// metric that has the name of the branch.
+#[must_use]
+pub fn name_order(a: &str, b: &str) -> Ordering {
+    // A dot sorts before everything else; no other byte of a name is below it but `-`.
+    let key = |byte: u8| if byte == b'.' { 0 } else { byte };
+    a.bytes().map(key).cmp(b.bytes().map(key))
+}
+
+/// Writes all metrics of `source` as one object, without a line feed.
+///
+/// `rates` says the rates of the meter or timer with an id; they are `null` where it does not
+/// know. Looks at every metric once for each metric, to find the next name in order without
+/// memory; those who can sort should use a [`TreeWriter`].
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write_json<S>(
+    source: &S,
+    rates: &dyn Fn(u32) -> Option<RateReading>,
+    out: &mut dyn Write,
+) -> Result
+where
+    S: Source + ?Sized,
+{
+    let mut tree = TreeWriter::new(out)?;
+    let mut last = None;
+    while let Some(sample) = next_by_name(source, last) {
+        tree.metric(&sample.descriptor, &sample.value, rates(sample.id))?;
+        last = Some(sample.descriptor.name);
+    }
+    tree.finish()
+}
+
+/// Returns the metric with the first name after `last`.
+fn next_by_name<'s, S: Source + ?Sized>(source: &'s S, last: Option<&str>) -> Option<Sample<'s>> {
+    let mut next: Option<Sample<'s>> = None;
+    let _ = source.visit(0, &mut |sample| {
+        let name = sample.descriptor.name;
+        let is_after = last.is_none_or(|last| name_order(name, last) == Ordering::Greater);
+        let is_nearer =
+            next.is_none_or(|next| name_order(name, next.descriptor.name) == Ordering::Less);
+        if is_after && is_nearer {
+            next = Some(sample);
+        }
+        ControlFlow::Continue(())
+    });
+    next
+}
+
+/// Writes a value as a JSON number or `null`.
+fn write_value(out: &mut dyn Write, value: &Value<'_>, per: u32) -> Result {
+    match value {
+        Value::Unsigned(value) => write_scaled(out, *value, per),
+        Value::Signed(value) => write_scaled_i64(out, *value, per),
+        Value::F32(value) if value.is_finite() => write_f32_scaled(out, *value, per, Form::Short),
+        Value::F64(value) if value.is_finite() => {
+            write_f64(out, *value / f64::from(per), Form::Short)
+        }
+        _ => out.write_str("null"),
+    }
+}
+
+/// Writes a JSON string.
+fn write_string(out: &mut dyn Write, text: &str) -> Result {
+    out.write_str("\"")?;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end =
+            rest.find(|c: char| matches!(c, '"' | '\\') || c.is_control()).unwrap_or(rest.len());
+        let Some((plain, tail)) = rest.split_at_checked(end) else { break };
+        out.write_str(plain)?;
+        let mut tail = tail.chars();
+        match tail.next() {
+            Some('"') => out.write_str("\\\"")?,
+            Some('\\') => out.write_str("\\\\")?,
+            Some(control) => write_control(out, control)?,
+            None => break,
+        }
+        rest = tail.as_str();
+    }
+    out.write_str("\"")
+}
+
+/// Writes a control character, which is below U+00A0, as an escape.
+fn write_control(out: &mut dyn Write, control: char) -> Result {
+    const HEX: [&str; 16] =
+        ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];
+    let code = control as usize;
+    out.write_str("\\u00")?;
+    out.write_str(HEX.get(code >> 4).copied().unwrap_or("0"))?;
+    out.write_str(HEX.get(code & 15).copied().unwrap_or("0"))
+}

@@ -1,0 +1,393 @@
+//! Prometheus text 0.0.4 and OpenMetrics 1.0.
+//!
+//! [`write_prometheus`] exposes any source. An [`Encoder`] writes family by family, for those who
+//! expose many devices under the same names:
+//!
+//! ```
+//! use tapes_core::metric::{Descriptor, Kind, Unit, Value};
+//! use tapes_core::text::prometheus::{Encoder, Format};
+//!
+//! let loops = Descriptor::new("motor.loops", Kind::Counter, Unit::NONE);
+//! let mut text = String::new();
+//! let mut encoder = Encoder::new(&mut text, Format::OpenMetrics);
+//! encoder.family(&loops)?;
+//! encoder.sample(&[("device", "left")], &loops, &Value::Unsigned(7))?;
+//! encoder.sample(&[("device", "right")], &loops, &Value::Unsigned(5))?;
+//! encoder.finish()?;
+//! assert_eq!(
+//!     text,
+//!     "# TYPE motor_loops counter\n\
+//!      motor_loops_total{device=\"left\"} 7\n\
+//!      motor_loops_total{device=\"right\"} 5\n\
+//!      ## EOF\n",
+//! );
+//! # Ok::<(), std::fmt::Error>(())
+//! ```
+//!
+//! - Values are in base units. Integers are exact, whatever the unit: `_sum` of microseconds has
+//!   six decimals. A gauge that is null has no line.
+//! - Meters are counters; their rates are for the server to compute. Up/down counters are gauges.
+//! - Histograms and timers have classic buckets, coarsened to a factor of two unless
+//!   [asked for finer ones](Encoder::with_classic_scale), over the whole fixed range of the
+//!   metric, so a series never appears late. The first `le` is the bound of the zero bucket.
+//! - Names and labels that a parser would refuse are changed, not passed on: see [`Family`] and
+//!   [`Encoder::sample`].
+//!
+//! **Limits.** No timestamps, exemplars or `_created`. Native histograms have no text form that
+//! servers read.
+
+use core::fmt::{Debug, Formatter, Result, Write};
+use core::ops::ControlFlow;
+
+pub use super::family::Family;
+use super::family::write_mangled;
+use super::number::{Form, write_f32_scaled, write_f64, write_scaled, write_scaled_i64, write_u64};
+use crate::metric::{BUCKETS_MAX, Buckets, Descriptor, Distribution, SCALE_MAX, Value};
+use crate::snapshot::Source;
+
+/// Which text to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// Prometheus text 0.0.4.
+    Prometheus,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// Returns the value of the `Content-Type` header.
+    #[must_use]
+    pub const fn content_type(self) -> &'static str {
+        match self {
+            Self::Prometheus => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// Scale of classic buckets unless asked otherwise: bounds are powers of two.
+pub const CLASSIC_SCALE_DEFAULT: u8 = 0;
+
+/// Label names that only the exporter and the server may use.
+const RESERVED_LABELS: [&str; 2] = ["le", "quantile"];
+
+/// Writes one exposition: for each family its header, then its samples; at the end
+/// [`finish`](Self::finish).
+///
+/// Families may come in any order but each only once; the caller sees to it that no two
+/// [clash](Family::clashes_with) and that the labels of samples of a family differ.
+pub struct Encoder<'w> {
+    out: &'w mut dyn Write,
+    format: Format,
+    classic_scale: u8,
+}
+
+impl Debug for Encoder<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("Encoder").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl<'w> Encoder<'w> {
+    /// Returns an encoder that writes to `out`.
+    #[must_use]
+    pub fn new(out: &'w mut dyn Write, format: Format) -> Self {
+        Self { out, format, classic_scale: CLASSIC_SCALE_DEFAULT }
+    }
+
+    /// Sets how fine the classic buckets are: `2^scale` of them an octave, where the metric itself
+    /// is that fine.
+    ///
+    /// Defaults to [`CLASSIC_SCALE_DEFAULT`].
+    #[must_use]
+    pub fn with_classic_scale(mut self, scale: u8) -> Self {
+        self.classic_scale = scale.min(SCALE_MAX);
+        self
+    }
+
+    /// Writes the header of a family: `HELP` if there is one, `TYPE`, and in OpenMetrics `UNIT`.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn family(&mut self, descriptor: &Descriptor<'_>) -> Result {
+        let family = Family::of(descriptor);
+        if !descriptor.help.is_empty() {
+            self.header("# HELP ", &family)?;
+            let quotes = self.format == Format::OpenMetrics;
+            write_escaped(self.out, descriptor.help, quotes)?;
+            self.out.write_str("\n")?;
+        }
+        self.header("# TYPE ", &family)?;
+        self.out.write_str(family.type_name())?;
+        self.out.write_str("\n")?;
+        if self.format == Format::OpenMetrics && family.has_unit() {
+            self.header("# UNIT ", &family)?;
+            family.write_unit(self.out)?;
+            self.out.write_str("\n")?;
+        }
+        Ok(())
+    }
+
+    /// Writes the samples of one metric, with `extra` labels before its own.
+    ///
+    /// A label of the metric that is called `le` or `quantile`, begins with `__` or has the name
+    /// of an extra label gets `exported_` before its name; characters that a label name may not
+    /// have become `_`. A null gauge writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn sample(
+        &mut self,
+        extra: &[(&str, &str)],
+        descriptor: &Descriptor<'_>,
+        value: &Value<'_>,
+    ) -> Result {
+        let per = descriptor.unit.per();
+        let series = Series { family: Family::of(descriptor), extra, descriptor };
+        if let Value::Null = value {
+            return Ok(());
+        }
+        if let Value::Distribution(distribution) = value {
+            return self.histogram(&series, distribution);
+        }
+        series.write(self.out, "", None)?;
+        match value {
+            Value::Unsigned(value) => write_scaled(self.out, *value, per)?,
+            Value::Signed(value) => write_scaled_i64(self.out, *value, per)?,
+            Value::F32(value) => write_f32_scaled(self.out, *value, per, Form::Short)?,
+            Value::F64(value) => write_f64(self.out, *value / f64::from(per), Form::Short)?,
+            Value::Null | Value::Distribution(_) => {}
+        }
+        self.out.write_str("\n")
+    }
+
+    /// Ends the exposition; OpenMetrics needs it.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    pub fn finish(self) -> Result {
+        match self.format {
+            Format::Prometheus => Ok(()),
+            Format::OpenMetrics => self.out.write_str("# EOF\n"),
+        }
+    }
+
+    fn header(&mut self, word: &str, family: &Family<'_>) -> Result {
+        self.out.write_str(word)?;
+        // OpenMetrics names the family without `_total`, the older format with it.
+        match self.format {
+            Format::Prometheus => family.write(self.out)?,
+            Format::OpenMetrics => family.write_base(self.out)?,
+        }
+        self.out.write_str(" ")
+    }
+
+    fn histogram(&mut self, series: &Series<'_, '_>, distribution: &Distribution<'_>) -> Result {
+        // The sum is read before the buckets, so that what is in it is in a bucket.
+        let sum = distribution.sum();
+        let geometry = distribution.geometry();
+        let mut seen = distribution.zero();
+        self.bucket(series, Bound::At(geometry.lower(0)), seen)?;
+        for i in 0..geometry.len.min(BUCKETS_MAX) {
+            seen = seen.wrapping_add(distribution.bucket(i));
+            if is_classic_bound(geometry, self.classic_scale, i) {
+                self.bucket(series, Bound::At(geometry.upper(i)), seen)?;
+            }
+        }
+        seen = seen.wrapping_add(distribution.overflow());
+        self.bucket(series, Bound::Infinite, seen)?;
+        series.write(self.out, "_sum", None)?;
+        write_scaled(self.out, sum, series.descriptor.unit.per())?;
+        self.out.write_str("\n")?;
+        series.write(self.out, "_count", None)?;
+        write_u64(self.out, seen)?;
+        self.out.write_str("\n")
+    }
+
+    fn bucket(&mut self, series: &Series<'_, '_>, bound: Bound, count: u64) -> Result {
+        series.write(self.out, "_bucket", Some(bound))?;
+        write_u64(self.out, count)?;
+        self.out.write_str("\n")
+    }
+}
+
+/// Returns whether the upper bound of bucket `i` is one of the coarser buckets, or the last one.
+fn is_classic_bound(geometry: Buckets, classic_scale: u8, i: u32) -> bool {
+    let coarser = geometry.scale.min(SCALE_MAX).saturating_sub(classic_scale);
+    let upper = geometry.first.wrapping_add_unsigned(i).wrapping_add(1);
+    upper & ((1 << coarser) - 1) == 0 || i.wrapping_add(1) == geometry.len
+}
+
+/// The upper bound of a classic bucket.
+#[derive(Clone, Copy)]
+enum Bound {
+    At(f64),
+    Infinite,
+}
+
+/// What all lines of one metric have in common.
+struct Series<'a, 'd> {
+    family: Family<'d>,
+    extra: &'a [(&'a str, &'a str)],
+    descriptor: &'a Descriptor<'d>,
+}
+
+impl Series<'_, '_> {
+    /// Writes name, suffix, labels and the space before the value.
+    fn write(&self, out: &mut dyn Write, suffix: &str, bound: Option<Bound>) -> Result {
+        self.family.write(out)?;
+        out.write_str(suffix)?;
+        let mut before = "{";
+        for (name, value) in self.extra {
+            write_label(out, &mut before, "", name, value)?;
+        }
+        for (name, value) in self.descriptor.labels.iter() {
+            let taken = self.extra.iter().any(|(extra, _)| *extra == name);
+            let prefix = if taken || name.starts_with("__") || RESERVED_LABELS.contains(&name) {
+                "exported_"
+            } else {
+                ""
+            };
+            write_label(out, &mut before, prefix, name, value)?;
+        }
+        if let Some(bound) = bound {
+            out.write_str(before)?;
+            before = ",";
+            out.write_str("le=\"")?;
+            match bound {
+                Bound::At(bound) => write_f64(out, bound, Form::Canonical)?,
+                Bound::Infinite => out.write_str("+Inf")?,
+            }
+            out.write_str("\"")?;
+        }
+        out.write_str(if before == "{" { " " } else { "} " })
+    }
+}
+
+fn write_label(
+    out: &mut dyn Write,
+    before: &mut &'static str,
+    prefix: &str,
+    name: &str,
+    value: &str,
+) -> Result {
+    out.write_str(before)?;
+    *before = ",";
+    out.write_str(prefix)?;
+    if name.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() {
+        out.write_str("_")?;
+    }
+    write_mangled(out, name)?;
+    out.write_str("=\"")?;
+    write_escaped(out, value, true)?;
+    out.write_str("\"")
+}
+
+/// Writes text with backslashes, line feeds and, if asked, quotes escaped.
+fn write_escaped(out: &mut dyn Write, text: &str, quotes: bool) -> Result {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end =
+            rest.find(|c| matches!(c, '\\' | '\n') || (quotes && c == '"')).unwrap_or(rest.len());
+        let Some((plain, tail)) = rest.split_at_checked(end) else { break };
+        out.write_str(plain)?;
+        let mut tail = tail.chars();
+        match tail.next() {
+            Some('\\') => out.write_str("\\\\")?,
+            Some('\n') => out.write_str("\\n")?,
+            Some(_) => out.write_str("\\\"")?,
+            None => break,
+        }
+        rest = tail.as_str();
+    }
+    Ok(())
+}
+
+/// Writes all metrics of `source`.
+///
+/// Metrics of one family, which differ in labels, are written together wherever they are in the
+/// source; one that would [clash](Family::clashes_with) with an earlier one of another type or
+/// unit is left out. Compares every two names, so a source of many thousand metrics should keep
+/// families sorted and use an [`Encoder`].
+///
+/// ```
+/// use tapes_core::metrics;
+/// use tapes_core::text::prometheus::{Format, write_prometheus};
+///
+/// metrics! {
+///     /// Motor control.
+///     static MOTOR: MotorMetrics = "motor" {
+///         /// Control loop passes.
+///         loops: Counter,
+///     }
+/// }
+/// MOTOR.loops.add(3);
+/// let mut text = String::new();
+/// write_prometheus(&MOTOR, Format::Prometheus, &mut text)?;
+/// assert_eq!(
+///     text,
+///     "# HELP motor_loops_total Control loop passes.\n\
+///      ## TYPE motor_loops_total counter\n\
+///      motor_loops_total 3\n",
+/// );
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write_prometheus<S>(source: &S, format: Format, out: &mut dyn Write) -> Result
+where
+    S: Source + ?Sized,
+{
+    let mut encoder = Encoder::new(out, format);
+    let mut result = Ok(());
+    let _ = source.visit(0, &mut |sample| {
+        let family = Family::of(&sample.descriptor);
+        if has_earlier(source, sample.id, &family) {
+            return ControlFlow::Continue(());
+        }
+        result = encoder.family(&sample.descriptor);
+        if result.is_ok() {
+            result = write_members(&mut encoder, source, sample.id, &family);
+        }
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    result?;
+    encoder.finish()
+}
+
+/// Returns whether a metric before `id` is of this family or clashes with it.
+fn has_earlier<S: Source + ?Sized>(source: &S, id: u32, family: &Family<'_>) -> bool {
+    let mut found = false;
+    let _ = source.visit(0, &mut |earlier| {
+        if earlier.id >= id {
+            return ControlFlow::Break(());
+        }
+        found = Family::of(&earlier.descriptor).clashes_with(family);
+        if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    found
+}
+
+/// Writes the samples of all metrics from `id` on that are of this family.
+fn write_members<S: Source + ?Sized>(
+    encoder: &mut Encoder<'_>,
+    source: &S,
+    id: u32,
+    family: &Family<'_>,
+) -> Result {
+    let mut result = Ok(());
+    let _ = source.visit(id, &mut |sample| {
+        let other = Family::of(&sample.descriptor);
+        if other == *family && other.type_name() == family.type_name() {
+            result = encoder.sample(&[], &sample.descriptor, &sample.value);
+        }
+        if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    result
+}
