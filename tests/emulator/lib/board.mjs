@@ -12,7 +12,7 @@ import { Uart } from './uart.mjs';
 const FLASH = 0x10000000;
 const RAM = 0x20000000;
 const RAM_END = RAM + 264 * 1024;
-const VECTORS = 0x10000100; // after the 256 bytes of the second-stage boot loader
+const VECTORS = 0x10000100; // after the 256 bytes of the second-stage boot loader, unless the image says otherwise
 const BOOT2_COPY = 0x41f00; // where the boot ROM copies that loader in RAM, at every reset
 const BOOT2_SIZE = 256;
 const BRANCH_TO_SELF = 0xe7fe;
@@ -36,6 +36,7 @@ export class Board {
   /** `onByte(uart, byte)` receives what the UARTs send; `celsius(seconds)` is the die temperature. */
   constructor(elf, { seed = 1, uid, celsius = () => 27, adc = {}, onByte = () => {} } = {}) {
     Object.assign(this, { elf, celsius, adc, onByte });
+    this.vectors = elf.symbols.find(({ name }) => name === '__vector_table')?.address ?? VECTORS;
     this.words = randomWords(seed);
     this.uid = uid ?? derivedId(seed);
     this.bootedAt = 0; // nanoseconds of simulated time at the last reset
@@ -71,7 +72,7 @@ export class Board {
     this.connect(chip);
     if (old) Object.assign(chip, { flash: old.flash, flash16: old.flash16, flashView: old.flashView });
     else this.loadImage();
-    chip.sram.set(chip.flash.subarray(0, BOOT2_SIZE), BOOT2_COPY);
+    if (this.vectors === VECTORS) chip.sram.set(chip.flash.subarray(0, BOOT2_SIZE), BOOT2_COPY);
     const watchdog = chip.peripherals[0x40058];
     if (old && scratch) watchdog.scratchData.set(old.peripherals[0x40058].scratchData);
     watchdog.reason = watchdogReason;
@@ -137,11 +138,12 @@ export class Board {
 
   start() {
     const { core } = this.chip;
-    core.VTOR = VECTORS;
-    core.SP = this.chip.readUint32(VECTORS);
-    core.PC = this.chip.readUint32(VECTORS + 4) & ~1;
-    if (core.SP < RAM || core.SP > RAM_END || core.PC < VECTORS || core.PC > FLASH + 2 ** 24) {
-      throw new Error(`${this.elf.path} has no vector table at 0x10000100; is memory.x the one for the RP2040?`);
+    core.VTOR = this.vectors;
+    core.SP = this.chip.readUint32(this.vectors);
+    core.PC = this.chip.readUint32(this.vectors + 4) & ~1;
+    if (core.SP < RAM || core.SP > RAM_END || core.PC < FLASH || core.PC > FLASH + 2 ** 24) {
+      const where = this.vectors.toString(16);
+      throw new Error(`${this.elf.path} has no vector table at 0x${where}; is memory.x the one for the RP2040?`);
     }
   }
 

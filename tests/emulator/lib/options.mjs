@@ -19,7 +19,8 @@ usage: node run.mjs [--elf] FILE [options]
   --adc CHANNEL=N     conversion result, 0 to 4095, of an ADC channel, 0 to 4. May be repeated
   --lose P --flip P   lose, or flip one bit of, each byte of UART0 with probability P
   --dump SYMBOL[:N]   put the words of a symbol (its size, or N words) into the report. May be repeated
-  --cycles NAME       after the run, count the cycles of a call of NAME; NAME* takes all that start so. May be repeated
+  --cycles NAME       after the run, count the cycles of a call of NAME, or NAME(1,2) with numbers as arguments;
+                      NAME* takes all that start so. May be repeated
   --report FILE       write the report (JSON) to FILE; without it, --dump and --cycles print it on standard error
   --quiet             no progress and no summary on standard error
   --help

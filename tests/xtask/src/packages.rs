@@ -13,6 +13,14 @@ pub(crate) struct Package {
     pub(crate) features: Vec<String>,
 }
 
+impl Package {
+    /// All features but one, as cargo takes a list.
+    pub(crate) fn features_without(&self, without: &str) -> String {
+        let others = self.features.iter().filter(|feature| *feature != without);
+        others.map(String::as_str).collect::<Vec<_>>().join(",")
+    }
+}
+
 /// The crates of the workspace that are meant to be published.
 pub(crate) fn published() -> Outcome<Vec<Package>> {
     let root = read("Cargo.toml")?;

@@ -33,7 +33,11 @@ pub(crate) const STEPS: [Step; 9] = [
     ),
     check("doc", "documentation without warnings", doc),
     tests("test", "unit, integration and documentation tests, all features", test),
-    check("targets", "the core crates for every kind of microcontroller", targets),
+    check(
+        "targets",
+        "the core crates for every kind of microcontroller, with few and many features",
+        targets,
+    ),
     check("firmware", "every firmware example, with lints", firmware),
     tests("emulator", "the emulator's own tests, and every firmware example in it", emulator_tests),
 ];
@@ -132,11 +136,15 @@ fn test(log: &Log) -> Outcome {
 }
 
 fn targets(log: &Log) -> Outcome {
+    let packages = packages::published()?;
     for target in TARGETS {
         let toolchain = Toolchain::find(target)?;
-        for package in PORTABLE {
-            let mut build = toolchain.cargo("build", &places::root());
-            log.run(build.args(["--package", package, "--no-default-features"]))?;
+        for package in packages.iter().filter(|package| PORTABLE.contains(&&*package.name)) {
+            for features in [String::new(), package.features_without("std")] {
+                let mut check = toolchain.cargo("check", &places::root());
+                check.args(["--package", &package.name, "--no-default-features"]);
+                log.run(check.args(["--features", &features]))?;
+            }
         }
     }
     Ok(())

@@ -52,7 +52,8 @@ impl Log {
     /// Runs a program, without colours, with its output in the log.
     pub(crate) fn run(&self, command: &mut Command) -> Outcome {
         self.note(&format!("$ {}", process::shown(command)))?;
-        process::run_logged(command.env("CARGO_TERM_COLOR", "never"), &self.path, self.name)
+        let plain = command.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
+        process::run_logged(plain, &self.path, self.name)
     }
 
     /// The same with standard output in a file of its own.
