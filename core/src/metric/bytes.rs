@@ -62,6 +62,23 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// Returns the bytes written, or `None` if they did not fit.
+    pub(crate) fn written(&self) -> Option<&[u8]> {
+        self.buffer.get(..self.len)
+    }
+
+    /// Returns the bytes written for as long as the buffer lives, or `None` if they did not fit.
+    pub(crate) fn into_written(self) -> Option<&'b [u8]> {
+        self.buffer.get(..self.len)
+    }
+
+    /// Replaces a byte that was written before.
+    pub(crate) fn patch(&mut self, at: usize, byte: u8) {
+        if let Some(place) = self.buffer.get_mut(at) {
+            *place = byte;
+        }
+    }
+
     /// Appends one byte.
     pub(crate) const fn u8(&mut self, byte: u8) {
         if self.len < self.buffer.len() {

@@ -6,6 +6,7 @@
 //! body are ignored, so later versions can append.
 
 use super::bytes::{Reader, Writer, uvarint_len};
+use super::dimension::Dimensions;
 use super::kind::Kind;
 use super::unit::Unit;
 
@@ -135,24 +136,34 @@ pub struct Descriptor<'a> {
     pub help: &'a str,
     /// Constant labels.
     pub labels: Labels<'a>,
+    /// Labels of a family, whose values are enumerated; none for a single metric.
+    pub dimensions: Dimensions<'a>,
 }
 
 impl<'a> Descriptor<'a> {
     /// Returns a descriptor with no help and no labels.
     #[must_use]
     pub const fn new(name: &'a str, kind: Kind, unit: Unit<'a>) -> Self {
-        Self { bits: BITS_ABSOLUTE, kind, unit, name, help: "", labels: Labels::NONE }
+        Self {
+            bits: BITS_ABSOLUTE,
+            kind,
+            unit,
+            name,
+            help: "",
+            labels: Labels::NONE,
+            dimensions: Dimensions::NONE,
+        }
     }
 
-    const fn write_body(&self, out: &mut Writer<'_>) {
+    /// Appends the body of the entry.
+    pub(crate) const fn write_body(&self, out: &mut Writer<'_>) {
         out.u8(self.bits);
         self.kind.write(out);
         self.unit.write(out);
         out.bytes(self.name.as_bytes());
         out.bytes(self.help.as_bytes());
         self.labels.write(out);
-        // No dimensions: the place of label families.
-        out.uvarint(0);
+        self.dimensions.write(out);
     }
 
     /// Returns the length of the body, in bytes.
@@ -183,12 +194,11 @@ impl<'a> Descriptor<'a> {
         let Some(unit) = Unit::read(&mut input) else { return None };
         let (Some(name), Some(help)) = (input.str(), input.str()) else { return None };
         let Some(labels) = Labels::read(&mut input) else { return None };
-        // A metric with dimensions is of a later version; it is skipped, not misread.
-        let Some(0) = input.uvarint() else { return None };
+        let Some(dimensions) = Dimensions::read(&mut input) else { return None };
         if bits == 0 || bits > BITS_ABSOLUTE {
             return None;
         }
-        Some(Self { bits, kind, unit, name, help, labels })
+        Some(Self { bits, kind, unit, name, help, labels, dimensions })
     }
 }
 

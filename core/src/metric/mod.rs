@@ -3,11 +3,13 @@
 pub(crate) mod bytes;
 mod counter;
 pub(crate) mod descriptor;
+mod dimension;
 mod distribution;
 mod gauge;
 mod group;
 mod histogram;
 mod kind;
+mod label;
 mod layout;
 mod macros;
 mod sample;
@@ -17,6 +19,9 @@ mod unit;
 
 pub use counter::{Counter, Meter, UpDown};
 pub use descriptor::{BITS_ABSOLUTE, Descriptor, LABELS_MAX, Labels};
+pub use dimension::{CELLS_MAX, DIMENSIONS_MAX, Dimension, Dimensions};
+#[cfg(feature = "wire")]
+pub(crate) use distribution::ZERO_WORD;
 pub use distribution::{Counts, Distribution};
 pub(crate) use gauge::Stored;
 pub use gauge::{Gauge, GaugeValue};
@@ -24,6 +29,7 @@ pub use group::{Group, Metrics};
 pub(crate) use group::{live_value, words_of};
 pub use histogram::{Histogram, Timer, TimerGuard};
 pub use kind::{BUCKETS_MAX, Buckets, Kind, SCALE_MAX};
+pub use label::{Family, FamilyMember, Label, LabelSet};
 pub use layout::{Layout, Thresholds};
 pub use sample::{Sample, Value};
 pub use storage::{Run, Words};

@@ -58,10 +58,10 @@ pub enum Reading<'a> {
 pub struct HistogramReading<'a> {
     /// Sum of all raw values.
     pub sum: u64,
-    /// Smallest raw value; meaningless while there is no value.
-    pub min: u64,
-    /// Largest raw value; meaningless while there is no value.
-    pub max: u64,
+    /// Smallest raw value, `None` while there is none; `None` together with `max`.
+    pub min: Option<u64>,
+    /// Largest raw value, `None` while there is none; not below `min`.
+    pub max: Option<u64>,
     /// Values at or below the first bound.
     pub zero: u64,
     /// Values above the last bound.
@@ -82,8 +82,9 @@ impl<'a> HistogramReading<'a> {
     /// Reads a histogram and checks its spans.
     fn read(input: &mut Reader<'a>) -> Option<Self> {
         let sum = input.uvarint()?;
-        let min = input.uvarint()?;
-        let max = input.uvarint()?;
+        let (min, max) = (input.uvarint()?, input.uvarint()?);
+        // A minimum above the maximum says that there is neither.
+        let (min, max) = if min > max { (None, None) } else { (Some(min), Some(max)) };
         let zero = input.uvarint()?;
         let overflow = input.uvarint()?;
         let spans = input.uvarint32().filter(|spans| *spans <= BUCKETS_MAX)?;

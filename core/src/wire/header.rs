@@ -138,6 +138,29 @@ pub struct Header<'a> {
 }
 
 impl<'a> Header<'a> {
+    /// Returns a header for a link with one sender: of no dictionary, seq 0 and uptime 0.
+    #[must_use]
+    pub const fn short(nonce: u32) -> Self {
+        Self::new(Address::Short(nonce))
+    }
+
+    /// Returns a header for links that several senders share, else as [`short`](Self::short).
+    #[must_use]
+    pub const fn full(origin: &'a [u8], epoch: Epoch) -> Self {
+        Self::new(Address::Full { origin, epoch })
+    }
+
+    const fn new(address: Address<'a>) -> Self {
+        Self {
+            frame_type: FrameType::Data,
+            flags: Flags::NONE,
+            address,
+            dictionary: Dictionary { len: 0, hash: 0 },
+            seq: 0,
+            uptime: 0,
+        }
+    }
+
     pub(super) fn read(input: &mut Reader<'a>) -> Result<Self, FrameError> {
         let version_type = input.u8().ok_or(FrameError::Truncated)?;
         if version_type >> 4 != VERSION {

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use super::hello::ResetReason;
 use crate::metric::bytes::{Reader, Writer};
 
 /// Longest origin, in bytes: a UUID, or the whole unique id of any common microcontroller.
@@ -120,6 +121,44 @@ impl Epoch {
     #[expect(clippy::cast_possible_truncation, reason = "takes the two halves apart")]
     pub const fn from_u64(bits: u64) -> Self {
         Self { order: (bits >> 32) as u32, nonce: bits as u32 }
+    }
+}
+
+/// Everything that a sender says about itself.
+///
+/// ```
+/// use tapes_core::wire::{Epoch, Identity, Origin, ResetReason};
+///
+/// let identity = Identity {
+///     build_id: 0x5eed,
+///     reset_reason: ResetReason::PowerOn,
+///     ..Identity::new(Origin::from_array(*b"board-1"), Epoch::new(0, 0x1234_5678), 1_000_000)
+/// };
+/// assert_eq!(identity.tick_hz, 1_000_000);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// Who speaks.
+    pub origin: Origin,
+    /// The lifetime of the values: a new one whenever they were zeroed, the old one if they were
+    /// kept.
+    pub epoch: Epoch,
+    /// Identity of the firmware or program; 0 if unknown.
+    pub build_id: u64,
+    /// Why the device started.
+    pub reset_reason: ResetReason,
+    /// Number of starts so far; 0 if unknown.
+    pub boot_count: u32,
+    /// Ticks a second of the uptime that reports are given; 0 is sent as 1.
+    pub tick_hz: u32,
+}
+
+impl Identity {
+    /// Returns an identity with nothing known but these.
+    #[must_use]
+    pub const fn new(origin: Origin, epoch: Epoch, tick_hz: u32) -> Self {
+        let reset_reason = ResetReason::Unknown;
+        Self { origin, epoch, build_id: 0, reset_reason, boot_count: 0, tick_hz }
     }
 }
 

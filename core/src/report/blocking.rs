@@ -1,0 +1,52 @@
+//! Reporting over a blocking writer.
+
+use embedded_io::Write;
+
+use super::serial::{Report, ReportError, SerialReporter};
+use crate::snapshot::Source;
+
+impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
+    SerialReporter<METRICS, WORDS, FRAME>
+{
+    /// Sends one report; `uptime` is the time since the epoch began, in ticks of the identity's
+    /// tick rate.
+    ///
+    /// Blocks as the writer does, for all frames of the report, and flushes it at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`ReportError::Write`] and [`ReportError::WriteZero`]; the report ends there, the frame is
+    /// counted as dropped, and the next report is a keyframe.
+    pub fn report<W: Write>(
+        &mut self,
+        source: &dyn Source,
+        uptime: u64,
+        out: &mut W,
+    ) -> Result<Report, ReportError<W::Error>> {
+        let mut report = self.begin(uptime);
+        let mut result = Ok(());
+        while let Some(frame) = self.next_frame(source) {
+            let len = frame.len();
+            result = write(out, frame);
+            if result.is_err() {
+                break;
+            }
+            self.sent(&mut report, len);
+        }
+        let result = result.and_then(|()| out.flush().map_err(ReportError::Write));
+        self.end(report, result)
+    }
+}
+
+/// Writes all bytes. `Write::write_all` would do, but it can panic.
+fn write<W: Write>(out: &mut W, bytes: &[u8]) -> Result<(), ReportError<W::Error>> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let taken = out.write(rest).map_err(ReportError::Write)?;
+        if taken == 0 {
+            return Err(ReportError::WriteZero);
+        }
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    Ok(())
+}

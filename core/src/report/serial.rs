@@ -1,0 +1,167 @@
+//! The reporter for byte streams: UART, USB serial, TCP.
+
+use core::fmt;
+
+use crate::snapshot::Source;
+use crate::wire::{Encoder, FRAME_LEN_MIN, Identity, stream_capacity};
+
+/// Why a report ended early; the next one is a keyframe, so nothing is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReportError<E> {
+    /// The writer failed; see to the link and report again.
+    Write(E),
+    /// The writer took no bytes, which a writer must not do; the link is closed.
+    WriteZero,
+}
+
+impl<E> fmt::Display for ReportError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Write(_) => "writing failed",
+            Self::WriteZero => "writer took no bytes",
+        })
+    }
+}
+
+impl<E: core::error::Error + 'static> core::error::Error for ReportError<E> {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Write(error) => Some(error),
+            Self::WriteZero => None,
+        }
+    }
+}
+
+/// What one report sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Report {
+    /// Frames written.
+    pub frames: u32,
+    /// Bytes written, framing included.
+    pub bytes: u32,
+    /// Whether it had all metrics.
+    pub keyframe: bool,
+}
+
+/// What a reporter did so far; the counts wrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ReporterStats {
+    /// Reports that went out whole.
+    pub reports: u32,
+    /// Frames written.
+    pub frames_sent: u32,
+    /// Bytes written, framing included.
+    pub bytes_sent: u32,
+    /// Frames that could not be written, and metrics that no frame could hold; saturates.
+    pub frames_dropped: u32,
+}
+
+/// Reports a source over a byte stream, in COBS frames.
+///
+/// `METRICS` and `WORDS` are those of the source: metrics beyond `METRICS` are sent with every
+/// report whether they changed or not; metrics whose words lie beyond `WORDS` are sent as 32-bit
+/// numbers that the receiver widens. `WORDS` may be 0 where words have 64 bits. `FRAME` is the
+/// length of the frame buffer: [`stream_len`](crate::wire::stream_len) of
+/// [`frame_len`](crate::wire::frame_len) of the longest histogram; a metric that does not fit is
+/// left out and counted.
+///
+/// The module documentation has an example.
+///
+/// # Footprint
+///
+/// `4 * METRICS + WORDS + FRAME` bytes and about 150.
+#[derive(Debug, Clone)]
+#[must_use = "a reporter does nothing unless it is asked to report"]
+pub struct SerialReporter<const METRICS: usize, const WORDS: usize, const FRAME: usize> {
+    encoder: Encoder<METRICS, WORDS>,
+    stats: ReporterStats,
+    /// The one buffer: frames are made and encoded in place.
+    buffer: [u8; FRAME],
+}
+
+impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
+    SerialReporter<METRICS, WORDS, FRAME>
+{
+    /// Returns a reporter of a new epoch.
+    pub const fn new(identity: Identity) -> Self {
+        Self::with_encoder(Encoder::new(identity, stream_capacity(FRAME)))
+    }
+
+    /// Returns a reporter over an encoder that was set up otherwise.
+    pub const fn with_encoder(encoder: Encoder<METRICS, WORDS>) -> Self {
+        const {
+            assert!(stream_capacity(FRAME) >= FRAME_LEN_MIN, "raise FRAME: a HELLO must fit");
+        }
+        let stats = ReporterStats { reports: 0, frames_sent: 0, bytes_sent: 0, frames_dropped: 0 };
+        Self { encoder, stats, buffer: [0; FRAME] }
+    }
+
+    /// As [`Encoder::with_keyframe_interval`].
+    pub const fn with_keyframe_interval(mut self, reports: u16) -> Self {
+        self.encoder.set_keyframe_interval(reports);
+        self
+    }
+
+    /// As [`Encoder::with_report_interval_ms`].
+    pub const fn with_report_interval_ms(mut self, interval_ms: u32) -> Self {
+        self.encoder.set_report_interval_ms(interval_ms);
+        self
+    }
+
+    /// Returns what was done so far.
+    #[must_use]
+    pub const fn stats(&self) -> ReporterStats {
+        let mut stats = self.stats;
+        stats.frames_dropped = self.encoder.event().frames_dropped;
+        stats
+    }
+
+    /// Returns the encoder, to tell it what the registry refused or a receiver asked for.
+    #[must_use]
+    pub const fn encoder(&mut self) -> &mut Encoder<METRICS, WORDS> {
+        &mut self.encoder
+    }
+
+    /// Begins a report.
+    pub(super) fn begin(&mut self, uptime: u64) -> Report {
+        self.encoder.begin(uptime);
+        Report { keyframe: self.encoder.is_keyframe(), ..Report::default() }
+    }
+
+    /// Returns the next frame of the report.
+    pub(super) fn next_frame(&mut self, source: &dyn Source) -> Option<&[u8]> {
+        self.encoder.next_stream_frame(source, &mut self.buffer)
+    }
+
+    /// Notes that a frame of `len` bytes was written.
+    pub(super) fn sent(&mut self, report: &mut Report, len: usize) {
+        self.encoder.sent();
+        // Frames are short.
+        let len = u32::try_from(len).unwrap_or(u32::MAX);
+        report.frames = report.frames.wrapping_add(1);
+        report.bytes = report.bytes.wrapping_add(len);
+        self.stats.frames_sent = self.stats.frames_sent.wrapping_add(1);
+        self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(len);
+    }
+
+    /// Notes how the report ended.
+    pub(super) fn end<E>(
+        &mut self,
+        report: Report,
+        result: Result<(), ReportError<E>>,
+    ) -> Result<Report, ReportError<E>> {
+        match result {
+            Ok(()) => {
+                self.stats.reports = self.stats.reports.wrapping_add(1);
+                Ok(report)
+            }
+            Err(error) => {
+                self.encoder.failed();
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Making frames: the pieces of which every encoder is built.
+
+use super::data::shape;
+use super::event::Event;
+use super::frame::CRC_LEN;
+use super::header::{Address, Flags, FrameType, Header};
+use super::hello::Hello;
+use super::widen::Widener;
+use super::{cobs, crc::crc32c};
+use crate::metric::bytes::{Writer, zigzag};
+use crate::metric::{Descriptor, Distribution, Value};
+
+/// Position of the flags in a frame.
+const FLAGS_AT: usize = 1;
+
+/// Zeros that are cheaper to send than a new span: a span costs two bytes.
+const BRIDGE_MAX: u32 = 2;
+
+/// Makes a HELLO frame in `buffer`; `None` if it does not fit.
+///
+/// The type of `header` is of no account, as in all functions that make frames.
+pub fn hello_frame<'b>(
+    buffer: &'b mut [u8],
+    header: &Header<'_>,
+    hello: &Hello<'_>,
+) -> Option<&'b [u8]> {
+    let mut out = FrameWriter::new(buffer, header, FrameType::Hello);
+    hello.write(&mut out.out);
+    out.finish()
+}
+
+/// Makes an EVENT frame in `buffer`; `None` if it does not fit.
+pub fn event_frame<'b>(
+    buffer: &'b mut [u8],
+    header: &Header<'_>,
+    event: &Event,
+) -> Option<&'b [u8]> {
+    let mut out = FrameWriter::new(buffer, header, FrameType::Event);
+    event.write(&mut out.out);
+    out.finish()
+}
+
+/// Encodes a bare frame for a byte stream: COBS, then a 0x00; `None` if it does not fit.
+///
+/// `buffer` needs four bytes more than the frame and another for every 254 of it.
+///
+/// ```
+/// use tapes_core::wire::{Deframer, Feed, stream_frame};
+///
+/// let mut buffer = [0; 16];
+/// let stream = stream_frame(&[1, 0, 2], &mut buffer).unwrap();
+/// assert_eq!(stream, [2, 1, 2, 2, 0]);
+/// let mut deframer = Deframer::<16>::new();
+/// assert_eq!(deframer.feed(stream), Feed::Frame { frame: &[1, 0, 2], rest: &[] });
+/// ```
+pub fn stream_frame<'b>(frame: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let start = cobs::start(frame.len());
+    for (to, from) in buffer.get_mut(start..)?.iter_mut().zip(frame) {
+        *to = *from;
+    }
+    let len = cobs::encode_in_place(buffer, start, frame.len())?;
+    buffer.get(1..len)
+}
+
+/// A frame under way.
+#[derive(Debug)]
+struct FrameWriter<'b> {
+    out: Writer<'b>,
+    /// Length that leaves room for the checksum.
+    limit: usize,
+}
+
+impl<'b> FrameWriter<'b> {
+    fn new(buffer: &'b mut [u8], header: &Header<'_>, frame_type: FrameType) -> Self {
+        let limit = buffer.len().saturating_sub(CRC_LEN);
+        let mut out = Writer::new(buffer);
+        Header { frame_type, ..*header }.write(&mut out);
+        Self { out, limit }
+    }
+
+    /// Keeps what was written since `mark` if it fits.
+    fn keep(&mut self, mark: usize) -> bool {
+        let fits = self.out.len() <= self.limit;
+        if !fits {
+            self.out.truncate(mark);
+        }
+        fits
+    }
+
+    /// Appends the checksum.
+    fn finish(mut self) -> Option<&'b [u8]> {
+        let crc = crc32c(self.out.written()?);
+        self.out.raw(&crc.to_le_bytes());
+        self.out.into_written()
+    }
+}
+
+/// A DICT frame under way.
+///
+/// ```
+/// use tapes_core::metric::{Descriptor, Kind, Unit};
+/// use tapes_core::wire::{Body, DictWriter, Frame, Header};
+///
+/// let mut buffer = [0; 64];
+/// let mut dict = DictWriter::new(&mut buffer, &Header::short(7), 0);
+/// assert!(dict.push(&Descriptor::new("motor.loops", Kind::Counter, Unit::NONE)));
+/// let frame = Frame::parse(dict.finish().unwrap())?;
+/// let Body::Dict(mut entries) = frame.body()? else { unreachable!() };
+/// let (id, _, descriptor) = entries.next().unwrap();
+/// assert_eq!((id, descriptor.unwrap().name), (0, "motor.loops"));
+/// # Ok::<(), tapes_core::wire::FrameError>(())
+/// ```
+#[derive(Debug)]
+pub struct DictWriter<'b>(FrameWriter<'b>);
+
+impl<'b> DictWriter<'b> {
+    /// Begins a frame whose first entry is that of metric `first`.
+    #[must_use]
+    pub fn new(buffer: &'b mut [u8], header: &Header<'_>, first: u32) -> Self {
+        let mut frame = FrameWriter::new(buffer, header, FrameType::Dict);
+        frame.out.uvarint(u64::from(first));
+        Self(frame)
+    }
+
+    /// Appends the entry of the next metric; `false` if it does not fit, and then nothing changed.
+    pub fn push(&mut self, descriptor: &Descriptor<'_>) -> bool {
+        let mark = self.0.out.len();
+        descriptor.write_entry(&mut self.0.out);
+        self.0.keep(mark)
+    }
+
+    /// Appends an entry from its body as it was received; as [`push`](Self::push).
+    pub fn push_body(&mut self, body: &[u8]) -> bool {
+        let mark = self.0.out.len();
+        self.0.out.bytes(body);
+        self.0.keep(mark)
+    }
+
+    /// Returns the frame; `None` if not even its header fitted.
+    #[must_use]
+    pub fn finish(self) -> Option<&'b [u8]> {
+        self.0.finish()
+    }
+}
+
+/// A DATA frame under way.
+///
+/// ```
+/// use tapes_core::metric::Value;
+/// use tapes_core::wire::{Body, DataWriter, Frame, Header, Reading};
+///
+/// let mut buffer = [0; 64];
+/// let mut data = DataWriter::new(&mut buffer, &Header::short(7));
+/// assert!(data.push(3, &Value::Unsigned(1_000)));
+/// let frame = Frame::parse(data.finish().unwrap())?;
+/// let Body::Data(mut values) = frame.body()? else { unreachable!() };
+/// assert_eq!(values.next(), Some(Ok((3, Reading::Unsigned(1_000)))));
+/// # Ok::<(), tapes_core::wire::FrameError>(())
+/// ```
+#[derive(Debug)]
+pub struct DataWriter<'b> {
+    frame: FrameWriter<'b>,
+    flags: Flags,
+    /// Smallest id that the next value can have.
+    next: u32,
+}
+
+impl<'b> DataWriter<'b> {
+    /// Begins a frame.
+    #[must_use]
+    pub fn new(buffer: &'b mut [u8], header: &Header<'_>) -> Self {
+        let flags = match header.address {
+            Address::Full { .. } => header.flags.with(Flags::ADDRESSED),
+            Address::Short(_) => header.flags,
+        };
+        Self { frame: FrameWriter::new(buffer, header, FrameType::Data), flags, next: 0 }
+    }
+
+    /// Appends the value of metric `id`.
+    ///
+    /// `false` if it does not fit, or if `id` is not above the one before; nothing changed then.
+    pub fn push(&mut self, id: u32, value: &Value<'_>) -> bool {
+        self.push_widened(id, value, &mut Widener(&mut [])).is_some()
+    }
+
+    /// Sets [`Flags::LAST`].
+    pub fn set_last(&mut self) {
+        self.flags = self.flags.with(Flags::LAST);
+        self.frame.out.patch(FLAGS_AT, self.flags.bits());
+    }
+
+    /// Returns the frame; `None` if not even its header fitted.
+    #[must_use]
+    pub fn finish(self) -> Option<&'b [u8]> {
+        self.frame.finish()
+    }
+
+    /// Returns whether no value was appended yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.next == 0
+    }
+
+    /// As [`push`](Self::push), but counts go through `widener` first; returns the
+    /// [`fingerprint`] of what was sent.
+    pub(super) fn push_widened(
+        &mut self,
+        id: u32,
+        value: &Value<'_>,
+        widener: &mut Widener<'_>,
+    ) -> Option<u32> {
+        let gap = id.checked_sub(self.next)?;
+        let mark = self.frame.out.len();
+        let mut sent = fingerprint(value);
+        let (shape, out) = (shape_of(value), &mut self.frame.out);
+        out.uvarint((u64::from(gap) << shape::BITS) | u64::from(shape));
+        match value {
+            Value::Unsigned(value) => out.uvarint(widener.word(0, *value)),
+            Value::Signed(value) => out.uvarint(zigzag(*value)),
+            Value::F32(value) => out.raw(&value.to_le_bytes()),
+            Value::F64(value) => out.raw(&value.to_le_bytes()),
+            Value::Null => out.uvarint(0),
+            Value::Distribution(value) => sent = write_histogram(out, value, widener),
+        }
+        if !self.frame.keep(mark) {
+            return None;
+        }
+        self.next = id.saturating_add(1);
+        Some(sent)
+    }
+}
+
+const fn shape_of(value: &Value<'_>) -> u8 {
+    match value {
+        Value::Unsigned(_) => shape::UNSIGNED,
+        Value::Signed(_) => shape::SIGNED,
+        Value::F32(_) => shape::F32,
+        Value::F64(_) => shape::F64,
+        Value::Null => shape::SIZED,
+        Value::Distribution(_) => shape::HISTOGRAM,
+    }
+}
+
+/// Returns 32 bits that change when a value changes, but for freak accidents: the low bits of the
+/// count of a distribution, all bits of a 32-bit value, the two halves of a longer one mixed.
+pub(super) fn fingerprint(value: &Value<'_>) -> u32 {
+    /// Not the bits of any `f32` that is sent.
+    const NULL: u32 = 0x7fc0_0001;
+    let bits = match value {
+        Value::Unsigned(value) => *value,
+        Value::Signed(value) => zigzag(*value),
+        Value::F32(value) => u64::from(value.to_bits()),
+        Value::F64(value) => value.to_bits(),
+        Value::Null => u64::from(NULL),
+        Value::Distribution(value) => return low(value.count()),
+    };
+    low(bits) ^ low(bits >> 32)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+const fn low(bits: u64) -> u32 {
+    bits as u32
+}
+
+/// Appends a histogram and returns the low bits of the count that was sent.
+///
+/// The words live on while they are read. Sum, minimum and maximum come first, so what is in them
+/// is in a bucket too; and as buckets only grow, a bucket that fills while we look either extends
+/// the spans that were announced or waits for the next report.
+fn write_histogram(
+    out: &mut Writer<'_>,
+    value: &Distribution<'_>,
+    widener: &mut Widener<'_>,
+) -> u32 {
+    out.uvarint(value.sum());
+    match (value.min(), value.max()) {
+        (Some(min), Some(max)) => {
+            out.uvarint(min);
+            // Recorders raise the maximum last.
+            out.uvarint(if max < min { min } else { max });
+        }
+        _ => {
+            out.uvarint(1);
+            out.uvarint(0);
+        }
+    }
+    let len = value.geometry().len;
+    let zero = widener.word(0, value.zero());
+    let overflow = widener.word((len as usize).saturating_add(1), value.overflow());
+    out.uvarint(zero);
+    out.uvarint(overflow);
+    let mut buckets = BucketWords { value, widener, len };
+    let mut spans = buckets.spans();
+    out.uvarint(u64::from(spans));
+    let mut sent = low(zero).wrapping_add(low(overflow));
+    let mut at = 0;
+    while spans > 0 {
+        let span = buckets.span(at);
+        out.uvarint(u64::from(span.start.saturating_sub(at)));
+        out.uvarint(u64::from(span.end.saturating_sub(span.start)));
+        at = span.end;
+        for i in span {
+            let count = buckets.get(i);
+            out.uvarint(count);
+            sent = sent.wrapping_add(low(count));
+        }
+        spans -= 1;
+    }
+    sent
+}
+
+/// The buckets of a distribution, widened.
+struct BucketWords<'d, 'w, 's> {
+    value: &'d Distribution<'s>,
+    widener: &'d mut Widener<'w>,
+    /// Number of buckets.
+    len: u32,
+}
+
+impl BucketWords<'_, '_, '_> {
+    fn get(&mut self, i: u32) -> u64 {
+        self.widener.word((i as usize).saturating_add(1), self.value.bucket(i))
+    }
+
+    /// Returns the buckets of the first span at or behind `from`, empty at `from` if there is none.
+    fn span(&mut self, from: u32) -> core::ops::Range<u32> {
+        let mut start = from;
+        while start < self.len && self.get(start) == 0 {
+            start += 1;
+        }
+        if start >= self.len {
+            return from..from;
+        }
+        let mut end = start;
+        let mut i = start;
+        while i < self.len && i.saturating_sub(end) <= BRIDGE_MAX {
+            if self.get(i) > 0 {
+                end = i.saturating_add(1);
+            }
+            i += 1;
+        }
+        start..end
+    }
+
+    /// Returns the number of spans.
+    fn spans(&mut self) -> u32 {
+        let (mut spans, mut at) = (0, 0);
+        loop {
+            let span = self.span(at);
+            if span.is_empty() {
+                return spans;
+            }
+            spans += 1;
+            at = span.end;
+        }
+    }
+}
