@@ -65,7 +65,7 @@ pub mod wire;
 pub use error::RegisterError;
 pub use metric::__private;
 pub use metric::{
-    Counter, Gauge, Group, Histogram, Layout, Meter, Metrics, Timer, TimerGuard, UpDown,
+    Counter, Family, Gauge, Group, Histogram, Label, LabelSet, Layout, Meter, Metrics, Timer, TimerGuard, UpDown,
 };
 pub use registry::{Details, Registry, RegistryView};
 pub use snapshot::Source;

@@ -549,7 +549,7 @@ impl<'r> RegistryView<'r> {
                             |producer| producer.call.value(),
                         );
                         let descriptor = metric.descriptor();
-                        visitor(Sample { id, word, descriptor, value }, false)?;
+                        visitor(Sample { id, cell: 0, word, descriptor, value }, false)?;
                     }
                     (1, metric.words())
                 }

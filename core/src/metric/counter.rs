@@ -93,13 +93,13 @@ impl<'r> Meter<'r> {
     /// Marks one event.
     #[inline]
     pub fn mark(&self) {
-        self.mark_many(1);
+        self.mark_by(1);
     }
 
     /// Marks `n` events.
     #[inline]
     #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
-    pub fn mark_many(&self, n: u32) {
+    pub fn mark_by(&self, n: u32) {
         add(&self.run, Word::from(n));
     }
 

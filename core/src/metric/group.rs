@@ -4,6 +4,7 @@ use core::ops::ControlFlow;
 
 use super::bytes::Writer;
 use super::descriptor::{BITS_ABSOLUTE, Descriptor, Entries, Labels};
+use super::dimension::{CELLS_MAX, DIMENSIONS_MAX, Dimension, Dimensions};
 use super::distribution::{Distribution, histogram_words};
 use super::gauge::stored_value;
 use super::kind::Kind;
@@ -87,15 +88,26 @@ impl<'r> Group<'r> {
             // Entries are made at compile time, so they can be read.
             let Some(descriptor) = Descriptor::read_body(body) else { break };
             let words = words_of(descriptor.kind);
-            if id >= from {
-                let run = self.run.run(offset, words);
-                #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
-                let word = word_base.wrapping_add(offset as u32);
-                let value = live_value(descriptor.kind, run);
-                visitor(Sample { id: id_base.wrapping_add(id), word, descriptor, value })?;
+            for cell in 0..descriptor.dimensions.cells() {
+                if id >= from {
+                    let run = self.run.run(offset, words);
+                    #[expect(
+                        clippy::cast_possible_truncation,
+                        reason = "storage is far below 2^32"
+                    )]
+                    let word = word_base.wrapping_add(offset as u32);
+                    let value = live_value(descriptor.kind, run);
+                    visitor(Sample {
+                        id: id_base.wrapping_add(id),
+                        cell,
+                        word,
+                        descriptor,
+                        value,
+                    })?;
+                }
+                offset = offset.wrapping_add(words);
             }
             id = id.wrapping_add(1);
-            offset = offset.wrapping_add(words);
         }
         ControlFlow::Continue(())
     }
@@ -114,6 +126,7 @@ pub struct Declared {
     pub name: &'static str,
     pub help: &'static str,
     pub spec: super::spec::Spec,
+    pub dimensions: &'static [Dimension<'static>],
 }
 
 impl Declared {
@@ -125,6 +138,30 @@ impl Declared {
             name: self.name,
             help: trim_start(self.help),
             labels,
+            dimensions: Dimensions::new(self.dimensions),
+        }
+    }
+
+    /// Returns the words of all cells, for one lane.
+    const fn words(&self) -> usize {
+        words_of(self.spec.kind()) * Dimensions::new(self.dimensions).cells() as usize
+    }
+
+    const fn check(&self) {
+        if let Err(error) = crate::name::check_metric_name(self.name) {
+            panic!("{}", error.reason());
+        }
+        assert!(self.help.len() <= crate::name::HELP_LEN_MAX, "help is longer than HELP_LEN_MAX");
+        assert!(self.dimensions.len() <= DIMENSIONS_MAX, "more labels than DIMENSIONS_MAX");
+        let cells = Dimensions::new(self.dimensions).cells();
+        assert!(cells > 0, "a label needs at least one value");
+        assert!(cells <= CELLS_MAX, "more combinations of labels than CELLS_MAX");
+        let mut i = 0;
+        while i < self.dimensions.len() {
+            if let Err(error) = crate::name::check_label_name(self.dimensions[i].name) {
+                panic!("{}", error.reason());
+            }
+            i += 1;
         }
     }
 }
@@ -150,7 +187,7 @@ pub const fn offset(declared: &[Declared], index: usize) -> usize {
     let mut words = 0;
     let mut i = 0;
     while i < index {
-        words += words_of(declared[i].spec.kind());
+        words += declared[i].words();
         i += 1;
     }
     words
@@ -164,7 +201,7 @@ pub const fn run_of<'r>(declared: &[Declared], all: Run<'r>, name: &str) -> Run<
     while !crate::name::same(declared[i].name.as_bytes(), name.as_bytes()) {
         i += 1;
     }
-    all.run(offset(declared, i), words_of(declared[i].spec.kind()))
+    all.run(offset(declared, i), declared[i].words())
 }
 
 /// Returns the bytes of all entries together, and checks everything there is to check.
@@ -179,10 +216,7 @@ pub const fn entries_len(declared: &[Declared], labels: Labels<'static>) -> usiz
     let mut i = 0;
     while i < declared.len() {
         let metric = &declared[i];
-        if let Err(error) = crate::name::check_metric_name(metric.name) {
-            panic!("{}", error.reason());
-        }
-        assert!(metric.help.len() <= crate::name::HELP_LEN_MAX, "help is longer than HELP_LEN_MAX");
+        metric.check();
         len += metric.descriptor(labels).entry_len();
         i += 1;
     }

@@ -51,6 +51,10 @@
 /// - `scale`: `2^scale` buckets an octave, 0 to 4, 2 if it is not given: worst relative error
 ///   33, 17.2, 8.64, 4.33, 2.17 %.
 ///
+/// Any kind can be a family over enumerated labels, one metric for each combination:
+/// `faults: Counter per Fault`, `requests: Timer per (Method, Status) [max = 1 s]`; see
+/// [`Family`](crate::Family).
+///
 /// # By hand
 ///
 /// The macro makes nothing that could not be written out: [`Words`](crate::metric::Words) holds
@@ -69,7 +73,8 @@ macro_rules! metrics {
         {
             $(
                 $(#[doc = $help:literal])*
-                $field:ident: $kind:ident $(<$value_type:ident>)? $([$($options:tt)*])?
+                $field:ident: $kind:ident $(<$value_type:ident>)? $(per $labels:ty)?
+                    $([$($options:tt)*])?
             ),* $(,)?
         }
     ) => {
@@ -79,7 +84,9 @@ macro_rules! metrics {
             __group: $crate::metric::Group<'static>,
             $(
                 $(#[doc = $help])*
-                pub $field: $crate::__handle!($kind $(<$value_type>)? $([$($options)*])?),
+                pub $field: $crate::__field!(
+                    [$($labels)?] $crate::__handle!($kind $(<$value_type>)? $([$($options)*])?)
+                ),
             )*
         }
 
@@ -104,6 +111,7 @@ macro_rules! metrics {
                     name: ::core::concat!($prefix, ".", ::core::stringify!($field)),
                     help: ::core::concat!($($help),*),
                     spec: $crate::__spec!($kind $(<$value_type>)? $([$($options)*])?),
+                    dimensions: $crate::__dimensions!($($labels)?),
                 },
             )*];
             const LABELS: $crate::metric::Labels<'static> = $crate::__private::checked_labels(
@@ -122,7 +130,7 @@ macro_rules! metrics {
                             WORDS.all(),
                             ::core::concat!($prefix, ".", ::core::stringify!($field)),
                         );
-                        $kind $(<$value_type>)? $([$($options)*])?
+                        [$($labels)?] $kind $(<$value_type>)? $([$($options)*])?
                     ),
                 )*
             }
@@ -317,19 +325,50 @@ macro_rules! __layout {
     }};
 }
 
-/// A handle over a run of words.
+/// The type of a field: a handle, or a family of them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __field {
+    ([] $handle:ty) => { $handle };
+    ([$labels:ty] $handle:ty) => { $crate::Family<'static, $handle, $labels> };
+}
+
+/// The dimensions of a family.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __dimensions {
+    () => {
+        &[]
+    };
+    ($labels:ty) => {
+        <$labels as $crate::LabelSet>::DIMENSIONS
+    };
+}
+
+/// A handle or a family over a run of words.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __declare {
-    ($run:expr; Histogram $([$($options:tt)*])?) => {{
+    ($run:expr; [] Histogram $([$($options:tt)*])?) => {{
         const SPEC: $crate::__private::Spec = $crate::__spec!(Histogram $([$($options)*])?);
         $crate::Histogram::new($run, $crate::__layout!(SPEC))
     }};
-    ($run:expr; Timer $([$($options:tt)*])?) => {{
+    ($run:expr; [] Timer $([$($options:tt)*])?) => {{
         const SPEC: $crate::__private::Spec = $crate::__spec!(Timer $([$($options)*])?);
         $crate::Timer::new($run, $crate::__layout!(SPEC))
     }};
-    ($run:expr; $kind:ident $(<$type:ident>)? $([$($options:tt)*])?) => {
+    ($run:expr; [] $kind:ident $(<$type:ident>)? $([$($options:tt)*])?) => {
         $crate::$kind::new($run)
+    };
+    ($run:expr; [$labels:ty] Histogram $([$($options:tt)*])?) => {{
+        const SPEC: $crate::__private::Spec = $crate::__spec!(Histogram $([$($options)*])?);
+        $crate::Family::with_layout($run, $crate::__layout!(SPEC))
+    }};
+    ($run:expr; [$labels:ty] Timer $([$($options:tt)*])?) => {{
+        const SPEC: $crate::__private::Spec = $crate::__spec!(Timer $([$($options)*])?);
+        $crate::Family::with_layout($run, $crate::__layout!(SPEC))
+    }};
+    ($run:expr; [$labels:ty] $kind:ident $(<$type:ident>)? $([$($options:tt)*])?) => {
+        $crate::Family::new($run)
     };
 }

@@ -26,6 +26,8 @@ pub enum Value<'s> {
 pub struct Sample<'s> {
     /// Position in its source, which never changes within an epoch.
     pub id: u32,
+    /// Position in its family, 0 for a single metric; `descriptor.dimensions` names its labels.
+    pub cell: u32,
     /// Position of the first of its storage words in its source; counts words of one lane.
     pub word: u32,
     /// Name, kind, unit, help and labels.
