@@ -4,8 +4,8 @@ use core::fmt;
 use core::iter::FusedIterator;
 
 use super::header::METRICS_MAX;
-use crate::metric::BUCKETS_MAX;
 use crate::metric::bytes::Reader;
+use crate::metric::{BUCKETS_MAX, CELLS_MAX};
 
 /// Shapes of values: the low bits of an entry's first varint.
 pub(super) mod shape {
@@ -17,6 +17,14 @@ pub(super) mod shape {
     pub(crate) const F64: u8 = 3;
     pub(crate) const HISTOGRAM: u8 = 4;
     pub(crate) const SIZED: u8 = 5;
+    pub(crate) const FAMILY: u8 = 6;
+    /// Behind the last cell of a family.
+    pub(crate) const FAMILY_END: u8 = 0;
+
+    /// Returns the shape in an entry's first varint.
+    pub(crate) const fn of(key: u64) -> u8 {
+        (key & 7).to_le_bytes()[0]
+    }
 }
 
 /// An entry of DATA that breaks the format; the entries before it are good, the rest is lost.
@@ -48,6 +56,8 @@ pub enum Reading<'a> {
     Null,
     /// A histogram or timer.
     Histogram(HistogramReading<'a>),
+    /// Metrics of a family, each with a value of one of the other variants.
+    Family(FamilyReading<'a>),
     /// Something of a later version; skip it.
     Unknown(&'a [u8]),
 }
@@ -153,6 +163,91 @@ impl Iterator for BucketReadings<'_> {
     }
 }
 
+/// Some metrics of a family: an iterator over `(cell, value)` by ascending cell.
+///
+/// The cell counts combinations of the labels in
+/// [`Descriptor::dimensions`](crate::metric::Descriptor::dimensions), the last label fastest. It
+/// is below [`CELLS_MAX`], but not checked against the dictionary.
+#[derive(Debug, Clone, Copy)]
+pub struct FamilyReading<'a> {
+    /// Smallest cell that the next one can be.
+    next: u32,
+    /// The cells, walked once already.
+    input: Reader<'a>,
+}
+
+impl PartialEq for FamilyReading<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        Iterator::eq(*self, *other)
+    }
+}
+
+impl<'a> FamilyReading<'a> {
+    /// Reads a family and checks its cells.
+    fn read(input: &mut Reader<'a>) -> Option<Self> {
+        let family = Self { next: 0, input: *input };
+        let mut walk = family;
+        while walk.step()?.is_some() {}
+        *input = walk.input;
+        Some(family)
+    }
+
+    /// Returns the next cell, `Some(None)` at the end, `None` where the bytes are malformed.
+    fn step(&mut self) -> Option<Option<(u32, Reading<'a>)>> {
+        let key = self.input.uvarint()?;
+        if key == u64::from(shape::FAMILY_END) {
+            return Some(None);
+        }
+        // One more than the gap, so that no key is the end.
+        let gap = u32::try_from(key >> shape::BITS).ok()?.checked_sub(1)?;
+        let cell = self.next.checked_add(gap).filter(|cell| *cell < CELLS_MAX)?;
+        self.next = cell.wrapping_add(1);
+        let reading = Reading::read_single(shape::of(key), &mut self.input)?;
+        Some(Some((cell, reading)))
+    }
+}
+
+impl<'a> Iterator for FamilyReading<'a> {
+    type Item = (u32, Reading<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // The cells were walked when the entry was read.
+        let before = self.input;
+        let next = self.step().flatten();
+        if next.is_none() {
+            // Stays at the end.
+            self.input = before;
+        }
+        next
+    }
+}
+
+impl FusedIterator for FamilyReading<'_> {}
+
+impl<'a> Reading<'a> {
+    /// Reads the value of a metric or of a cell.
+    fn read_single(shape: u8, input: &mut Reader<'a>) -> Option<Self> {
+        Some(match shape {
+            shape::UNSIGNED => Self::Unsigned(input.uvarint()?),
+            shape::SIGNED => Self::Signed(input.zigzag()?),
+            shape::F32 => {
+                let value = f32::from_le_bytes(input.array()?);
+                if value.is_nan() { Self::Null } else { Self::F32(value) }
+            }
+            shape::F64 => {
+                let value = f64::from_le_bytes(input.array()?);
+                if value.is_nan() { Self::Null } else { Self::F64(value) }
+            }
+            shape::HISTOGRAM => Self::Histogram(HistogramReading::read(input)?),
+            shape::SIZED => match input.bytes()? {
+                [] => Self::Null,
+                bytes => Self::Unknown(bytes),
+            },
+            _ => return None,
+        })
+    }
+}
+
 /// The body of a DATA frame: an iterator over `(id, value)` by ascending id.
 ///
 /// Ends after the first malformed entry. Costs one pass over the bytes.
@@ -173,23 +268,9 @@ impl<'a> DataBody<'a> {
         let gap = u32::try_from(first >> shape::BITS).ok()?;
         let id = self.next.checked_add(gap).filter(|id| *id < METRICS_MAX)?;
         self.next = id.wrapping_add(1);
-        let reading = match (first & 7).to_le_bytes()[0] {
-            shape::UNSIGNED => Reading::Unsigned(self.input.uvarint()?),
-            shape::SIGNED => Reading::Signed(self.input.zigzag()?),
-            shape::F32 => {
-                let value = f32::from_le_bytes(self.input.array()?);
-                if value.is_nan() { Reading::Null } else { Reading::F32(value) }
-            }
-            shape::F64 => {
-                let value = f64::from_le_bytes(self.input.array()?);
-                if value.is_nan() { Reading::Null } else { Reading::F64(value) }
-            }
-            shape::HISTOGRAM => Reading::Histogram(HistogramReading::read(&mut self.input)?),
-            shape::SIZED => match self.input.bytes()? {
-                [] => Reading::Null,
-                bytes => Reading::Unknown(bytes),
-            },
-            _ => return None,
+        let reading = match shape::of(first) {
+            shape::FAMILY => Reading::Family(FamilyReading::read(&mut self.input)?),
+            single => Reading::read_single(single, &mut self.input)?,
         };
         Some((id, reading))
     }

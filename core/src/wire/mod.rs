@@ -51,7 +51,7 @@ mod schedule;
 mod widen;
 mod writer;
 
-pub use data::{BucketReadings, DataBody, HistogramReading, Malformed, Reading};
+pub use data::{BucketReadings, DataBody, FamilyReading, HistogramReading, Malformed, Reading};
 pub use deframer::{Deframer, Feed};
 pub use dict::{DictBody, DictionaryHash};
 pub use encoder::{Encoder, frame_len, stream_capacity, stream_len};

@@ -52,6 +52,19 @@ enum Pending {
     Data,
 }
 
+/// A place among the metrics of a source, those of families counted one by one.
+#[derive(Debug, Clone, Copy)]
+struct Cursor {
+    id: u32,
+    cell: u32,
+    /// Metrics before this place.
+    index: u32,
+}
+
+impl Cursor {
+    const START: Self = Self { id: 0, cell: 0, index: 0 };
+}
+
 /// Everything but the memory of single metrics and words.
 #[derive(Debug, Clone)]
 pub(super) struct State {
@@ -70,8 +83,8 @@ pub(super) struct State {
     place: u32,
     /// Places of the round-robin left for this report.
     burst: u32,
-    /// First metric that no DATA frame of this report has looked at.
-    cursor: u32,
+    /// What no DATA frame of this report has looked at.
+    cursor: Cursor,
     pending: Pending,
     turn: Turn,
     /// At most [`FRAME_LEN_MAX`].
@@ -117,7 +130,7 @@ impl State {
             announced: 0,
             place: 0,
             burst: 0,
-            cursor: 0,
+            cursor: Cursor::START,
             pending: Pending::None,
             turn: Turn { keyframe: true, burst: false },
             max_frame: max_frame as u16,
@@ -146,7 +159,7 @@ impl State {
         self.uptime = uptime;
         self.turn = self.schedule.begin();
         self.burst = 0;
-        self.cursor = 0;
+        self.cursor = Cursor::START;
         self.last = false;
         self.begun = true;
         self.active = true;
@@ -305,15 +318,23 @@ enum Wrapping {
 impl Wrapping {
     fn of(sample: &Sample<'_>, all_wrap: bool, words: usize) -> Self {
         let narrow = size_of::<Word>() == 4;
-        let (offset, len) = match (&sample.value, sample.descriptor.kind) {
+        // Words of the metric before its counts, and those that count.
+        let (before, len) = match (&sample.value, sample.descriptor.kind) {
             (Value::Unsigned(_), Kind::Counter | Kind::Meter) if narrow || all_wrap => (0, 1),
             (Value::Distribution(value), _) if all_wrap || (narrow && value.is_live()) => {
                 (ZERO_WORD, (value.geometry().len as usize).saturating_add(2))
             }
             _ => return Self::Absolute,
         };
-        let from = (sample.word as usize).saturating_add(offset);
-        if from.saturating_add(len) <= words { Self::Widened { from, len } } else { Self::Raw }
+        let from = sample.word as usize;
+        // The metrics of a family are described together, so they wrap alike.
+        let later = sample.descriptor.dimensions.cells().saturating_sub(sample.cell) as usize;
+        let end = before.saturating_add(len).saturating_mul(later).saturating_add(from);
+        if end <= words {
+            Self::Widened { from: from.saturating_add(before), len }
+        } else {
+            Self::Raw
+        }
     }
 }
 
@@ -376,6 +397,9 @@ impl Parts<'_> {
         let until = source.metrics().min(METRICS_MAX);
         let state = &mut *self.state;
         let _ = source.visit(state.dictionary.len(), &mut |sample| {
+            if sample.cell > 0 {
+                return ControlFlow::Continue(());
+            }
             if sample.id != state.dictionary.len() || sample.id >= until {
                 return ControlFlow::Break(());
             }
@@ -408,6 +432,9 @@ impl Parts<'_> {
         let mut out = DictWriter::new(buffer, &state.header(Flags::NONE), first);
         let mut count = 0;
         let _ = source.visit(first, &mut |sample| {
+            if sample.cell > 0 {
+                return ControlFlow::Continue(());
+            }
             if count >= most {
                 return ControlFlow::Break(());
             }
@@ -430,39 +457,59 @@ impl Parts<'_> {
         let flags = if keyframe { Flags::KEYFRAME } else { Flags::NONE };
         let until = self.state.dictionary.len();
         let mut out = DataWriter::new(buffer, &self.state.header(flags));
-        let mut full = false;
-        let _ = source.visit(self.state.cursor, &mut |sample| {
+        let from = self.state.cursor;
+        // Metrics before the one that is visited; counted from cell 0 of the first on.
+        let mut index = from.index.saturating_sub(from.cell);
+        let mut stopped = None;
+        let _ = source.visit(from.id, &mut |sample| {
             if sample.id >= until {
                 return ControlFlow::Break(());
             }
-            if !self.push(&mut out, &sample, keyframe) {
+            let place = Cursor { id: sample.id, cell: sample.cell, index };
+            index = index.saturating_add(1);
+            if place.index < from.index {
+                return ControlFlow::Continue(());
+            }
+            if !self.push(&mut out, &sample, place.index, keyframe) {
                 if !out.is_empty() {
-                    full = true;
+                    stopped = Some(place);
                     return ControlFlow::Break(());
                 }
                 // Not even alone in a frame.
                 self.state.dropped();
             }
-            self.state.cursor = sample.id.saturating_add(1);
             ControlFlow::Continue(())
         });
-        if !full {
-            out.set_last();
+        match stopped {
+            Some(place) => self.state.cursor = place,
+            None => {
+                self.state.last = true;
+                out.set_last();
+            }
         }
-        self.state.last = !full;
         out.finish().map(<[u8]>::len)
     }
 
     /// Appends a value if it changed or `all` are wanted; `false` if it does not fit.
-    fn push(&mut self, out: &mut DataWriter<'_>, sample: &Sample<'_>, all: bool) -> bool {
-        let last = usize::try_from(sample.id).ok().and_then(|id| self.last.get_mut(id));
+    fn push(
+        &mut self,
+        out: &mut DataWriter<'_>,
+        sample: &Sample<'_>,
+        index: u32,
+        all: bool,
+    ) -> bool {
+        let last = usize::try_from(index).ok().and_then(|index| self.last.get_mut(index));
         if !all && last.as_deref() == Some(&!fingerprint(&sample.value)) {
             return true;
         }
         let mut widener = widener(self.wraps, sample, self.state.all_wrap);
-        let Some(sent) = out.push_widened(sample.id, &sample.value, &mut widener) else {
-            return false;
+        let Sample { id, cell, value, .. } = sample;
+        let sent = if sample.descriptor.dimensions.is_empty() {
+            out.push_widened(*id, value, &mut widener)
+        } else {
+            out.push_cell_widened(*id, *cell, value, &mut widener)
         };
+        let Some(sent) = sent else { return false };
         if let Some(last) = last {
             *last = !sent;
         }

@@ -78,9 +78,9 @@ impl<'b> FrameWriter<'b> {
         Self { out, limit }
     }
 
-    /// Keeps what was written since `mark` if it fits.
-    fn keep(&mut self, mark: usize) -> bool {
-        let fits = self.out.len() <= self.limit;
+    /// Keeps what was written since `mark` if it fits and leaves room for `spare` bytes.
+    fn keep(&mut self, mark: usize, spare: usize) -> bool {
+        let fits = self.out.len().saturating_add(spare) <= self.limit;
         if !fits {
             self.out.truncate(mark);
         }
@@ -126,14 +126,14 @@ impl<'b> DictWriter<'b> {
     pub fn push(&mut self, descriptor: &Descriptor<'_>) -> bool {
         let mark = self.0.out.len();
         descriptor.write_entry(&mut self.0.out);
-        self.0.keep(mark)
+        self.0.keep(mark, 0)
     }
 
     /// Appends an entry from its body as it was received; as [`push`](Self::push).
     pub fn push_body(&mut self, body: &[u8]) -> bool {
         let mark = self.0.out.len();
         self.0.out.bytes(body);
-        self.0.keep(mark)
+        self.0.keep(mark, 0)
     }
 
     /// Returns the frame; `None` if not even its header fitted.
@@ -163,6 +163,8 @@ pub struct DataWriter<'b> {
     flags: Flags,
     /// Smallest id that the next value can have.
     next: u32,
+    /// Id and smallest next cell of a family that is not closed; one byte is kept for its end.
+    family: Option<(u32, u32)>,
 }
 
 impl<'b> DataWriter<'b> {
@@ -173,7 +175,8 @@ impl<'b> DataWriter<'b> {
             Address::Full { .. } => header.flags.with(Flags::ADDRESSED),
             Address::Short(_) => header.flags,
         };
-        Self { frame: FrameWriter::new(buffer, header, FrameType::Data), flags, next: 0 }
+        let frame = FrameWriter::new(buffer, header, FrameType::Data);
+        Self { frame, flags, next: 0, family: None }
     }
 
     /// Appends the value of metric `id`.
@@ -181,6 +184,13 @@ impl<'b> DataWriter<'b> {
     /// `false` if it does not fit, or if `id` is not above the one before; nothing changed then.
     pub fn push(&mut self, id: u32, value: &Value<'_>) -> bool {
         self.push_widened(id, value, &mut Widener(&mut [])).is_some()
+    }
+
+    /// Appends the value of one metric of family `id`.
+    ///
+    /// As [`push`](Self::push), and the cells of one family are to be ascending too.
+    pub fn push_cell(&mut self, id: u32, cell: u32, value: &Value<'_>) -> bool {
+        self.push_cell_widened(id, cell, value, &mut Widener(&mut [])).is_some()
     }
 
     /// Sets [`Flags::LAST`].
@@ -191,7 +201,8 @@ impl<'b> DataWriter<'b> {
 
     /// Returns the frame; `None` if not even its header fitted.
     #[must_use]
-    pub fn finish(self) -> Option<&'b [u8]> {
+    pub fn finish(mut self) -> Option<&'b [u8]> {
+        self.close();
         self.frame.finish()
     }
 
@@ -209,24 +220,76 @@ impl<'b> DataWriter<'b> {
         widener: &mut Widener<'_>,
     ) -> Option<u32> {
         let gap = id.checked_sub(self.next)?;
+        self.close();
         let mark = self.frame.out.len();
-        let mut sent = fingerprint(value);
-        let (shape, out) = (shape_of(value), &mut self.frame.out);
-        out.uvarint((u64::from(gap) << shape::BITS) | u64::from(shape));
+        let sent = self.write(gap, value, widener);
+        if !self.frame.keep(mark, 0) {
+            return None;
+        }
+        self.next = id.saturating_add(1);
+        Some(sent)
+    }
+
+    /// As [`push_cell`](Self::push_cell), but as [`push_widened`](Self::push_widened).
+    pub(super) fn push_cell_widened(
+        &mut self,
+        id: u32,
+        cell: u32,
+        value: &Value<'_>,
+        widener: &mut Widener<'_>,
+    ) -> Option<u32> {
+        let (first, mark) = match self.family {
+            Some((open, next)) if open == id => (next, self.frame.out.len()),
+            _ => {
+                let gap = id.checked_sub(self.next)?;
+                self.close();
+                let mark = self.frame.out.len();
+                self.frame.out.uvarint(key(gap, shape::FAMILY));
+                (0, mark)
+            }
+        };
+        // One more than the gap, so that no key is the end of the family.
+        let sent = cell
+            .checked_sub(first)
+            .and_then(|gap| gap.checked_add(1))
+            .map(|gap| self.write(gap, value, widener));
+        if sent.is_none() {
+            self.frame.out.truncate(mark);
+        }
+        let sent = sent?;
+        if !self.frame.keep(mark, 1) {
+            return None;
+        }
+        self.family = Some((id, cell.saturating_add(1)));
+        self.next = id.saturating_add(1);
+        Some(sent)
+    }
+
+    /// Ends the family that is open; there is room for that.
+    fn close(&mut self) {
+        if self.family.take().is_some() {
+            self.frame.out.u8(shape::FAMILY_END);
+        }
+    }
+
+    fn write(&mut self, gap: u32, value: &Value<'_>, widener: &mut Widener<'_>) -> u32 {
+        let out = &mut self.frame.out;
+        out.uvarint(key(gap, shape_of(value)));
         match value {
             Value::Unsigned(value) => out.uvarint(widener.word(0, *value)),
             Value::Signed(value) => out.uvarint(zigzag(*value)),
             Value::F32(value) => out.raw(&value.to_le_bytes()),
             Value::F64(value) => out.raw(&value.to_le_bytes()),
             Value::Null => out.uvarint(0),
-            Value::Distribution(value) => sent = write_histogram(out, value, widener),
+            Value::Distribution(value) => return write_histogram(out, value, widener),
         }
-        if !self.frame.keep(mark) {
-            return None;
-        }
-        self.next = id.saturating_add(1);
-        Some(sent)
+        fingerprint(value)
     }
+}
+
+/// Returns the first varint of an entry.
+const fn key(gap: u32, shape: u8) -> u64 {
+    ((gap as u64) << shape::BITS) | shape as u64
 }
 
 const fn shape_of(value: &Value<'_>) -> u8 {
