@@ -178,14 +178,12 @@ impl Summary {
             squares += cell.count as f64 * (distance * distance);
             for (slot, per_mille) in quantiles.iter_mut().zip(PER_MILLE) {
                 let rank = rank(self.count, per_mille).min(last);
-                if rank < seen {
-                    if let Some(value) = slot.take() {
-                        *value = match rank {
-                            0 => limits.0,
-                            rank if rank == last => limits.1,
-                            _ => middle,
-                        };
-                    }
+                if let Some(value) = slot.take_if(|_| rank < seen) {
+                    *value = match rank {
+                        0 => limits.0,
+                        rank if rank == last => limits.1,
+                        _ => middle,
+                    };
                 }
             }
         }
@@ -395,7 +393,7 @@ mod tests {
                 let mut values: Vec<u64> = (0..len)
                     .map(|_| {
                         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
-                        10 + (state >> 40 >> (state >> 33) % 14)
+                        10 + ((state >> 40) >> ((state >> 33) % 14))
                     })
                     .collect();
                 let summary = summarize(geometry, 1_000_000, &values);
@@ -403,7 +401,7 @@ mod tests {
                 let quantiles =
                     [summary.q50, summary.q75, summary.q95, summary.q98, summary.q99, summary.q999];
                 for (estimate, per_mille) in quantiles.into_iter().zip(PER_MILLE) {
-                    let rank = rank(len as u64, per_mille) as usize;
+                    let rank = usize::try_from(rank(len as u64, per_mille)).unwrap();
                     let exact = ratio(values[rank.min(len - 1)], 1_000_000);
                     let error = (estimate / exact - 1.0).abs();
                     assert!(error <= error_max, "{scale} {len} {per_mille}: {estimate} {exact}");

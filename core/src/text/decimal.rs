@@ -13,13 +13,13 @@ pub(super) struct Decimal {
 }
 
 /// Bits of the significand that `f64` stores.
-const F64_BITS: u32 = f64::MANTISSA_DIGITS - 1;
+const F64_BITS: u32 = 52;
 /// Exponent of the last bit of a subnormal `f64`.
-const F64_EXPONENT_MIN: i32 = f64::MIN_EXP - f64::MANTISSA_DIGITS as i32;
+const F64_EXPONENT_MIN: i32 = -1074;
 /// Bits of the significand that `f32` stores.
-const F32_BITS: u32 = f32::MANTISSA_DIGITS - 1;
+const F32_BITS: u32 = 23;
 /// Exponent of the last bit of a subnormal `f32`.
-const F32_EXPONENT_MIN: i32 = f32::MIN_EXP - f32::MANTISSA_DIGITS as i32;
+const F32_EXPONENT_MIN: i32 = -149;
 
 impl Decimal {
     /// Returns the shortest decimal that reads back as the magnitude of `value`, the nearest to it
@@ -35,7 +35,7 @@ impl Decimal {
     pub(super) fn of_f32(value: f32) -> Self {
         let bits = value.to_bits();
         let stored = u64::from(bits & ((1 << F32_BITS) - 1));
-        let biased = (bits >> F32_BITS) as i32 & 0xff;
+        let biased = (bits >> F32_BITS).cast_signed() & 0xff;
         Self::of_parts(stored, biased, F32_BITS, F32_EXPONENT_MIN)
     }
 
@@ -106,9 +106,14 @@ fn shortest(c: u64, q: i32, closer: bool) -> Decimal {
 
 /// Returns `power * cp / 2^128`, with the lowest bit set if something was cut off.
 fn round_to_odd(power: u128, cp: u64) -> u64 {
-    let low = (u128::from(power as u64) * u128::from(cp)) >> 64;
+    let low = (u128::from(low_half(power)) * u128::from(cp)) >> 64;
     let all = (power >> 64) * u128::from(cp) + low;
-    ((all >> 64) as u64) | u64::from(all as u64 > 1)
+    low_half(all >> 64) | u64::from(low_half(all) > 1)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
+const fn low_half(value: u128) -> u64 {
+    value as u64
 }
 
 /// Powers of ten in the table are this many apart; 5 to this power fits 64 bits.
@@ -156,9 +161,9 @@ fn power_of_ten(k: i32) -> u128 {
     }
     let factor = u128::from(5u64.wrapping_pow(rest));
     // base * factor has 130 to 190 bits; the upper 128 stay, rounded up.
-    let low = u128::from(base as u64) * factor;
+    let low = u128::from(low_half(base)) * factor;
     let high = (base >> 64) * factor + (low >> 64);
-    let low = low as u64;
+    let low = low_half(low);
     let free = high.leading_zeros();
     let cut = 64u32.wrapping_sub(free);
     let kept = (high << free) | u128::from(low.wrapping_shr(cut));
@@ -185,7 +190,7 @@ mod tests {
         let theirs = oracle(scientific);
         let tie = ours.exponent == theirs.exponent
             && ours.digits + 1 == theirs.digits
-            && ours.digits % 2 == 0
+            && ours.digits.is_multiple_of(2)
             && same(&format!("{}e{}", ours.digits, ours.exponent));
         assert!(ours == theirs || tie, "{scientific}: {ours:?}");
     }
@@ -232,12 +237,12 @@ mod tests {
             2.225_073_858_507_201_4e-308,
             1.797_693_134_862_315_7e308,
             6.8e-323,
-            9.5367431640625e-7,
+            9.536_743_164_062_5e-7,
             2.0f64.powi(-1022),
         ] {
             check_f64(value);
         }
-        for value in [0.1f32, 16_777_216.0, 8.5899346e9, 1.4e-45, 3.402_823_5e38, 20.1] {
+        for value in [0.1f32, 16_777_216.0, 8_589_934_592.0, 1.4e-45, 3.402_823_5e38, 20.1] {
             check_f32(value);
         }
     }
@@ -270,7 +275,8 @@ mod tests {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            let (wide, narrow) = (f64::from_bits(state), f32::from_bits(state as u32));
+            let (wide, narrow) =
+                (f64::from_bits(state), f32::from_bits((state >> 32).try_into().unwrap()));
             if wide.is_finite() {
                 check_f64(wide.abs());
             }

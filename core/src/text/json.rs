@@ -16,7 +16,7 @@
 //! }
 //! MOTOR.loops.add(3);
 //! let mut text = String::new();
-//! write_json(&MOTOR, &|_| None, &mut text)?;
+//! write_json(&MOTOR, &|_, _| None, &mut text)?;
 //! assert_eq!(text, r#"{"motor":{"loops":{"value":3}}}"#);
 //! # Ok::<(), std::fmt::Error>(())
 //! ```
@@ -32,14 +32,17 @@
 //! What is not a number, an unset gauge or a rate that nobody keeps, is `null`. Integers, sums,
 //! minima and maxima are exact.
 //!
-//! **Limits.** Labels are not part of the tree.
+//! The metrics of a family are one level further down, under the values of their enumerated
+//! labels: `{"faults":{"overheat":{"value":3},"stall":{"value":0}}}`.
+//!
+//! **Limits.** Constant labels are not part of the tree.
 
 use core::cmp::Ordering;
 use core::fmt::{Debug, Formatter, Result, Write};
 use core::ops::ControlFlow;
 
 use super::number::{Form, write_f32_scaled, write_f64, write_scaled, write_scaled_i64, write_u64};
-use crate::metric::{Descriptor, Kind, Sample, Value};
+use crate::metric::{Descriptor, Dimensions, Kind, Value};
 use crate::rates::RateReading;
 use crate::snapshot::Source;
 use crate::statistics::Summary;
@@ -58,7 +61,7 @@ use crate::statistics::Summary;
 /// let mut tree = TreeWriter::new(&mut text)?;
 /// for device in ["left", "right"] {
 ///     tree.open(device)?;
-///     tree.metric(&descriptor, &Value::Unsigned(7), None)?;
+///     tree.metric(&descriptor, 0, &Value::Unsigned(7), None)?;
 ///     tree.close()?;
 /// }
 /// tree.finish()?;
@@ -72,6 +75,8 @@ pub struct TreeWriter<'w, 'n> {
     out: &'w mut dyn Write,
     /// Name of the last metric; its object and those of its branches are open. Empty if none is.
     last: &'n str,
+    /// Family and cell of the last metric; an object is open for each of its labels.
+    family: (Dimensions<'n>, u32),
     /// Objects that the caller opened and did not close.
     opened: u32,
     /// Whether something is in the innermost object already.
@@ -92,7 +97,7 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
     /// Only those of `out`.
     pub fn new(out: &'w mut dyn Write) -> core::result::Result<Self, core::fmt::Error> {
         out.write_str("{")?;
-        Ok(Self { out, last: "", opened: 0, filled: false })
+        Ok(Self { out, last: "", family: (Dimensions::NONE, 0), opened: 0, filled: false })
     }
 
     /// Begins an object under `key`, whose dots do not count; metrics go into it until it is
@@ -121,7 +126,10 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
         self.leave()
     }
 
-    /// Writes a metric; of two with the same name in a row, only the first.
+    /// Writes a metric; `cell` is its position in a family, 0 for a single metric. The metrics of
+    /// a family come one after the other.
+    ///
+    /// Of two that are the same, only the first is written.
     ///
     /// # Errors
     ///
@@ -129,10 +137,16 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
     pub fn metric(
         &mut self,
         descriptor: &Descriptor<'n>,
+        cell: u32,
         value: &Value<'_>,
         rates: Option<RateReading>,
     ) -> Result {
-        if !self.enter_metric(descriptor.name)? {
+        let is_new = self.enter_metric(descriptor.name)?;
+        if descriptor.dimensions.is_empty() {
+            if !is_new {
+                return Ok(());
+            }
+        } else if !self.enter_cell(descriptor.dimensions, cell)? {
             return Ok(());
         }
         let per = descriptor.unit.per();
@@ -183,6 +197,36 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
         }
         self.last = name;
         Ok(true)
+    }
+
+    /// Begins the objects of a cell of the family that the last metric belongs to; `false` if the
+    /// last one was this.
+    fn enter_cell(
+        &mut self,
+        dimensions: Dimensions<'n>,
+        cell: u32,
+    ) -> core::result::Result<bool, core::fmt::Error> {
+        let (last, last_cell) = self.family;
+        if cell >= dimensions.cells() || (last == dimensions && last_cell == cell) {
+            return Ok(false);
+        }
+        let common =
+            last.labels(last_cell).zip(dimensions.labels(cell)).take_while(|(a, b)| a == b).count();
+        self.leave_family(common)?;
+        for (_, value) in dimensions.labels(cell).skip(common) {
+            self.enter(value)?;
+        }
+        self.family = (dimensions, cell);
+        Ok(true)
+    }
+
+    /// Ends the objects of the last cell but for the outermost `keep` of them.
+    fn leave_family(&mut self, keep: usize) -> Result {
+        for _ in keep..self.family.0.len() {
+            self.leave()?;
+        }
+        self.family = (Dimensions::NONE, 0);
+        Ok(())
     }
 
     /// Writes an unsigned number under `key`.
@@ -312,6 +356,7 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
         if self.last.is_empty() {
             return Ok(());
         }
+        self.leave_family(0)?;
         for _ in self.last.split('.').skip(keep) {
             self.leave()?;
         }
@@ -331,8 +376,8 @@ pub fn name_order(a: &str, b: &str) -> Ordering {
 
 /// Writes all metrics of `source` as one object, without a line feed.
 ///
-/// `rates` says the rates of the meter or timer with an id; they are `null` where it does not
-/// know. Looks at every metric once for each metric, to find the next name in order without
+/// `rates` says the rates of the meter or timer with an id and cell; they are `null` where it does
+/// not know. Looks at every metric once for each metric, to find the next name in order without
 /// memory; those who can sort should use a [`TreeWriter`].
 ///
 /// # Errors
@@ -340,7 +385,7 @@ pub fn name_order(a: &str, b: &str) -> Ordering {
 /// Only those of `out`.
 pub fn write_json<S>(
     source: &S,
-    rates: &dyn Fn(u32) -> Option<RateReading>,
+    rates: &dyn Fn(u32, u32) -> Option<RateReading>,
     out: &mut dyn Write,
 ) -> Result
 where
@@ -348,23 +393,34 @@ where
 {
     let mut tree = TreeWriter::new(out)?;
     let mut last = None;
-    while let Some(sample) = next_by_name(source, last) {
-        tree.metric(&sample.descriptor, &sample.value, rates(sample.id))?;
-        last = Some(sample.descriptor.name);
+    while let Some((name, id)) = next_by_name(source, last) {
+        let mut result = Ok(());
+        let _ = source.visit(id, &mut |sample| {
+            if sample.id != id {
+                return ControlFlow::Break(());
+            }
+            let rates = rates(sample.id, sample.cell);
+            result = tree.metric(&sample.descriptor, sample.cell, &sample.value, rates);
+            if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        result?;
+        last = Some(name);
     }
     tree.finish()
 }
 
-/// Returns the metric with the first name after `last`.
-fn next_by_name<'s, S: Source + ?Sized>(source: &'s S, last: Option<&str>) -> Option<Sample<'s>> {
-    let mut next: Option<Sample<'s>> = None;
+/// Returns the first name after `last`, and the id it has.
+fn next_by_name<'s, S: Source + ?Sized>(
+    source: &'s S,
+    last: Option<&str>,
+) -> Option<(&'s str, u32)> {
+    let mut next: Option<(&'s str, u32)> = None;
     let _ = source.visit(0, &mut |sample| {
         let name = sample.descriptor.name;
         let is_after = last.is_none_or(|last| name_order(name, last) == Ordering::Greater);
-        let is_nearer =
-            next.is_none_or(|next| name_order(name, next.descriptor.name) == Ordering::Less);
+        let is_nearer = next.is_none_or(|(next, _)| name_order(name, next) == Ordering::Less);
         if is_after && is_nearer {
-            next = Some(sample);
+            next = Some((name, sample.id));
         }
         ControlFlow::Continue(())
     });

@@ -5,3 +5,4 @@ mod family;
 pub mod json;
 pub mod number;
 pub mod prometheus;
+pub mod statsd;

@@ -71,6 +71,11 @@ impl Digits {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a decimal digit")]
+const fn low_byte(digit: u64) -> u8 {
+    digit as u8
+}
+
 /// Returns bytes that are ASCII as text.
 fn ascii(bytes: &[u8]) -> &str {
     core::str::from_utf8(bytes).unwrap_or("")
@@ -119,7 +124,7 @@ pub fn write_scaled(out: &mut dyn Write, raw: u64, per: u32) -> Result {
     let mut len = 0;
     for slot in &mut digits {
         rest *= 10;
-        *slot = b'0' + (rest / wide) as u8;
+        *slot = b'0' + low_byte(rest / wide);
         rest %= wide;
         len += 1;
         if rest == 0 {
@@ -228,7 +233,7 @@ fn write_decimal(out: &mut dyn Write, decimal: Decimal, form: Form) -> Result {
         return out.write_str(if form == Form::Canonical { "0.0" } else { "0" });
     }
     // Digits before the point; the value is 0.digits * 10^point.
-    let point = decimal.exponent + digits.len() as i32;
+    let point = decimal.exponent + i32::try_from(digits.len()).unwrap_or(0);
     let plain = match form {
         Form::Plain => true,
         Form::Short => (-4..=16).contains(&point),
@@ -258,7 +263,8 @@ fn write_decimal(out: &mut dyn Write, decimal: Decimal, form: Form) -> Result {
         }
         None => {
             out.write_str(digits)?;
-            write_zeros(out, point.saturating_sub(digits.len() as u32))?;
+            let len = u32::try_from(digits.len()).unwrap_or(0);
+            write_zeros(out, point.saturating_sub(len))?;
         }
     }
     if form == Form::Canonical { out.write_str(".0") } else { Ok(()) }

@@ -11,8 +11,8 @@
 //! let mut text = String::new();
 //! let mut encoder = Encoder::new(&mut text, Format::OpenMetrics);
 //! encoder.family(&loops)?;
-//! encoder.sample(&[("device", "left")], &loops, &Value::Unsigned(7))?;
-//! encoder.sample(&[("device", "right")], &loops, &Value::Unsigned(5))?;
+//! encoder.sample(&[("device", "left")], &loops, 0, &Value::Unsigned(7))?;
+//! encoder.sample(&[("device", "right")], &loops, 0, &Value::Unsigned(5))?;
 //! encoder.finish()?;
 //! assert_eq!(
 //!     text,
@@ -130,7 +130,8 @@ impl<'w> Encoder<'w> {
         Ok(())
     }
 
-    /// Writes the samples of one metric, with `extra` labels before its own.
+    /// Writes the samples of one metric, with `extra` labels before its own. `cell` is its position
+    /// in a family of enumerated labels, 0 for a single metric.
     ///
     /// A label of the metric that is called `le` or `quantile`, begins with `__` or has the name
     /// of an extra label gets `exported_` before its name; characters that a label name may not
@@ -143,10 +144,11 @@ impl<'w> Encoder<'w> {
         &mut self,
         extra: &[(&str, &str)],
         descriptor: &Descriptor<'_>,
+        cell: u32,
         value: &Value<'_>,
     ) -> Result {
         let per = descriptor.unit.per();
-        let series = Series { family: Family::of(descriptor), extra, descriptor };
+        let series = Series { family: Family::of(descriptor), extra, descriptor, cell };
         if let Value::Null = value {
             return Ok(());
         }
@@ -234,6 +236,7 @@ struct Series<'a, 'd> {
     family: Family<'d>,
     extra: &'a [(&'a str, &'a str)],
     descriptor: &'a Descriptor<'d>,
+    cell: u32,
 }
 
 impl Series<'_, '_> {
@@ -245,7 +248,8 @@ impl Series<'_, '_> {
         for (name, value) in self.extra {
             write_label(out, &mut before, "", name, value)?;
         }
-        for (name, value) in self.descriptor.labels.iter() {
+        let own = self.descriptor.dimensions.labels(self.cell);
+        for (name, value) in own.chain(self.descriptor.labels.iter()) {
             let taken = self.extra.iter().any(|(extra, _)| *extra == name);
             let prefix = if taken || name.starts_with("__") || RESERVED_LABELS.contains(&name) {
                 "exported_"
@@ -348,7 +352,7 @@ where
     let mut result = Ok(());
     let _ = source.visit(0, &mut |sample| {
         let family = Family::of(&sample.descriptor);
-        if has_earlier(source, sample.id, &family) {
+        if sample.cell != 0 || has_earlier(source, sample.id, &family) {
             return ControlFlow::Continue(());
         }
         result = encoder.family(&sample.descriptor);
@@ -368,7 +372,7 @@ fn has_earlier<S: Source + ?Sized>(source: &S, id: u32, family: &Family<'_>) -> 
         if earlier.id >= id {
             return ControlFlow::Break(());
         }
-        found = Family::of(&earlier.descriptor).clashes_with(family);
+        found = earlier.cell == 0 && Family::of(&earlier.descriptor).clashes_with(family);
         if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     found
@@ -385,7 +389,7 @@ fn write_members<S: Source + ?Sized>(
     let _ = source.visit(id, &mut |sample| {
         let other = Family::of(&sample.descriptor);
         if other == *family && other.type_name() == family.type_name() {
-            result = encoder.sample(&[], &sample.descriptor, &sample.value);
+            result = encoder.sample(&[], &sample.descriptor, sample.cell, &sample.value);
         }
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });

@@ -1,0 +1,645 @@
+//! StatsD lines, in three dialects.
+//!
+//! An [`Encoder`] makes the lines of a metric in a buffer of the caller's and hands them over one
+//! by one, so the caller packs them into datagrams as he likes:
+//!
+//! ```
+//! use tapes_core::metric::{Descriptor, Kind, Unit, Value};
+//! use tapes_core::text::statsd::{Dialect, Encoder, LINE_LEN_MAX};
+//!
+//! let mut buffer = [0; LINE_LEN_MAX];
+//! let mut encoder = Encoder::new(Dialect::Etsy, &mut buffer).with_prefix("left");
+//! let mut lines = Vec::new();
+//! let mut sink = |line: &str| lines.push(line.to_string());
+//! let loops = Descriptor::new("motor.loops", Kind::Counter, Unit::NONE);
+//! encoder.metric(&loops, 0, &Value::Unsigned(1_007), Some(7), None, &mut sink);
+//! let level = Descriptor::new("tank.level", Kind::GaugeInt, Unit::MILLIS);
+//! encoder.metric(&level, 0, &Value::Signed(-1_500), None, None, &mut sink);
+//! assert_eq!(lines, ["left.motor.loops:7|c", "left.tank.level:0|g\nleft.tank.level:-1.5|g"]);
+//! ```
+//!
+//! | kind | Etsy, DogStatsD | tapes |
+//! |---|---|---|
+//! | counter | `N` c | `N.value` c |
+//! | up/down counter, gauge | `N` g | `N.value` g |
+//! | meter | `N` c, `N.m1_rate` and so on g | `N.total` g, `N.m1_rate` and so on ms |
+//! | histogram | `N.count` c, `N.min` to `N.q999` g | `N.total` g, `N.min` to `N.q999` ms |
+//! | timer | both of the above | both of the above, in milliseconds |
+//!
+//! - StatsD servers add `c` up, so it carries the growth since the last report, which the caller
+//!   knows; or ask for lifetime [totals](Encoder::with_totals), `N.total` g, which lose nothing
+//!   when a datagram is lost.
+//! - Other values are in base units (the tapes dialect sends timers in milliseconds), in plain
+//!   decimals without exponents.
+//! - To plain StatsD a negative gauge is a change, so it is set to 0 first, in the same line
+//!   hand-over: both lines must travel in one datagram. DogStatsD sets it as it is.
+//! - Names keep letters, digits, `_`, `.` and, but for DogStatsD, `-`; in DogStatsD labels
+//!   become tags; elsewhere the values of enumerated labels follow the name, `N.overheat`, and
+//!   constant labels are left out.
+//! - What has no number, or none of a sensible size (1e40 and more), has no line; what is smaller
+//!   than 1e-40 is 0. An empty histogram has no statistics, except in the tapes dialect, where
+//!   they are 0.
+
+use core::fmt::{self, Debug, Formatter, Write};
+
+use super::number::write_scaled_i64;
+use super::number::{Form, SCALED_LEN_MAX, write_f32_scaled, write_f64, write_scaled};
+use crate::metric::{Descriptor, Kind, Value};
+use crate::name::NAME_LEN_MAX;
+use crate::rates::RateReading;
+use crate::statistics::Summary;
+
+/// Which StatsD to speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Dialect {
+    /// The original, and most other servers.
+    Etsy,
+    /// Datadog's, with tags.
+    DogStatsd,
+    /// Names and types of the Python library tapes 0.3, for dashboards that exist already.
+    Tapes,
+}
+
+/// Longest prefix, in bytes: with it, a name and a suffix stay below the 200 that DogStatsD takes.
+pub const PREFIX_LEN_MAX: usize = 60;
+
+/// Longest suffix of a name: `.m15_rate` and `.mean_rate`.
+const SUFFIX_LEN_MAX: usize = 10;
+
+/// Longest number: a sign, and 40 digits before or 57 after the point.
+const NUMBER_LEN_MAX: usize = 60;
+
+/// Longest line without tags and enumerated labels, in bytes; a buffer of this size loses nothing to plain StatsD.
+///
+/// The longest is the pair of lines of a negative gauge, in the tapes dialect.
+pub const LINE_LEN_MAX: usize = {
+    let name = PREFIX_LEN_MAX + 1 + NAME_LEN_MAX;
+    let gauge = name + ".value".len();
+    let pair = gauge + ":0|g\n".len() + gauge + 1 + NUMBER_LEN_MAX + 2;
+    let single = name + SUFFIX_LEN_MAX + 1 + NUMBER_LEN_MAX + "|ms".len();
+    if pair > single { pair } else { single }
+};
+
+const _: () = {
+    assert!(LINE_LEN_MAX <= 512, "a line must fit the smallest usual datagram: lower NAME_LEN_MAX");
+    assert!(
+        PREFIX_LEN_MAX + 1 + NAME_LEN_MAX + SUFFIX_LEN_MAX <= 200,
+        "DogStatsD takes names of 200 bytes: lower PREFIX_LEN_MAX"
+    );
+    assert!(SCALED_LEN_MAX < NUMBER_LEN_MAX, "the longest exact number must fit a line");
+};
+
+/// Numbers from here on have no line: no measurement is as large, but a broken sensor's may be.
+const MAGNITUDE_END: f64 = 1e40;
+
+/// Numbers below are sent as 0: their zeros would fill the line.
+const MAGNITUDE_MIN: f64 = 1e-40;
+
+/// Makes the lines of metrics.
+pub struct Encoder<'a> {
+    dialect: Dialect,
+    prefix: &'a str,
+    tags: &'a [(&'a str, &'a str)],
+    totals: bool,
+    line: Line<'a>,
+    dropped: u32,
+}
+
+impl Debug for Encoder<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder").field("dialect", &self.dialect).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Encoder<'a> {
+    /// Returns an encoder that makes lines in `buffer`, whose length is that of the longest line:
+    /// [`LINE_LEN_MAX`] and, with tags, the length of those, or what a datagram holds.
+    #[must_use]
+    pub fn new(dialect: Dialect, buffer: &'a mut [u8]) -> Self {
+        let line = Line { buffer, len: 0 };
+        Self { dialect, prefix: "", tags: &[], totals: false, line, dropped: 0 }
+    }
+
+    /// Sets what comes before every name, joined by a dot; cut to [`PREFIX_LEN_MAX`] bytes.
+    ///
+    /// Defaults to nothing.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: &'a str) -> Self {
+        let mut len = PREFIX_LEN_MAX.min(prefix.len());
+        while !prefix.is_char_boundary(len) {
+            len = len.saturating_sub(1);
+        }
+        self.prefix = prefix.get(..len).unwrap_or("");
+        self
+    }
+
+    /// Sets tags that come before the labels of every metric, in DogStatsD.
+    ///
+    /// Defaults to none.
+    #[must_use]
+    pub fn with_tags(mut self, tags: &'a [(&'a str, &'a str)]) -> Self {
+        self.tags = tags;
+        self
+    }
+
+    /// Sets whether lifetime totals are sent as gauges `N.total` instead of growth as counters.
+    ///
+    /// Defaults to no. The tapes dialect has its own rule.
+    #[must_use]
+    pub fn with_totals(mut self, totals: bool) -> Self {
+        self.totals = totals;
+        self
+    }
+
+    /// Returns how many lines did not fit the buffer and were left out.
+    #[must_use]
+    pub const fn dropped(&self) -> u32 {
+        self.dropped
+    }
+
+    /// Makes the lines of one metric and hands each to `sink`, without the line feed at its end.
+    /// `cell` is its position in a family, 0 for a single metric.
+    ///
+    /// `growth` is what a counter or meter has grown by since its last line was sent, in raw
+    /// steps, or how many values a histogram or timer has taken in; without it there is no `c`
+    /// line (the tapes dialect then sends the value itself, as tapes does). `rates` are those of a
+    /// meter or timer.
+    pub fn metric(
+        &mut self,
+        descriptor: &Descriptor<'_>,
+        cell: u32,
+        value: &Value<'_>,
+        growth: Option<u64>,
+        rates: Option<RateReading>,
+        sink: &mut dyn FnMut(&str),
+    ) {
+        let per = descriptor.unit.per();
+        let mut lines = Lines { encoder: self, descriptor, cell, sink };
+        match (descriptor.kind, value) {
+            (Kind::Counter, Value::Unsigned(count)) => {
+                lines.count("", "value", *count, growth, per);
+            }
+            (Kind::Meter, Value::Unsigned(count)) => {
+                lines.count("", "total", *count, growth, per);
+                lines.rates(rates, per);
+            }
+            (Kind::Timer(_), Value::Distribution(distribution)) => {
+                let summary = Summary::of(distribution, descriptor.unit);
+                lines.count("count", "total", summary.count, growth, 1);
+                lines.rates(rates, 1);
+                lines.summary(&summary);
+            }
+            (_, Value::Distribution(distribution)) => {
+                let summary = Summary::of(distribution, descriptor.unit);
+                lines.count("count", "total", summary.count, growth, 1);
+                lines.summary(&summary);
+            }
+            (_, value) => lines.gauge(value, per),
+        }
+    }
+}
+
+/// The lines of one metric.
+struct Lines<'e, 'a, 'd> {
+    encoder: &'e mut Encoder<'a>,
+    descriptor: &'e Descriptor<'d>,
+    cell: u32,
+    sink: &'e mut dyn FnMut(&str),
+}
+
+impl Lines<'_, '_, '_> {
+    fn is_tapes(&self) -> bool {
+        self.encoder.dialect == Dialect::Tapes
+    }
+
+    /// Makes the line of something that is counted.
+    fn count(&mut self, suffix: &str, tapes: &str, count: u64, growth: Option<u64>, per: u32) {
+        let (suffix, number, type_) = match growth {
+            _ if self.is_tapes() && tapes == "total" => (tapes, count, "g"),
+            _ if self.is_tapes() => (tapes, growth.unwrap_or(count), "c"),
+            _ if self.encoder.totals => ("total", count, "g"),
+            Some(growth) => (suffix, growth, "c"),
+            None => return,
+        };
+        self.line(suffix, type_, &|out| write_scaled(out, number, per));
+    }
+
+    fn rates(&mut self, rates: Option<RateReading>, per: u32) {
+        let Some(rates) = rates else { return };
+        let mean = if self.is_tapes() { None } else { Some(rates.mean) };
+        for (suffix, rate) in [
+            ("m1_rate", Some(rates.m1)),
+            ("m5_rate", Some(rates.m5)),
+            ("m15_rate", Some(rates.m15)),
+            ("mean_rate", mean),
+        ] {
+            if let Some(rate) = rate {
+                self.statistic(suffix, &|out| write_f32_scaled(out, rate, per, Form::Plain));
+            }
+        }
+    }
+
+    fn summary(&mut self, summary: &Summary) {
+        let is_timer = matches!(self.descriptor.kind, Kind::Timer(_));
+        let in_millis = self.is_tapes() && is_timer;
+        if summary.count == 0 && !self.is_tapes() {
+            return;
+        }
+        let per = self.descriptor.unit.per();
+        for (suffix, exact, estimate) in [
+            ("min", summary.raw.min, summary.min),
+            ("max", summary.raw.max, summary.max),
+            ("mean", None, summary.mean),
+            ("stddev", None, summary.stddev),
+            ("q50", None, summary.q50),
+            ("q75", None, summary.q75),
+            ("q95", None, summary.q95),
+            ("q98", None, summary.q98),
+            ("q99", None, summary.q99),
+            ("q999", None, summary.q999),
+        ] {
+            match exact {
+                Some(raw) if !in_millis => {
+                    self.statistic(suffix, &|out| write_scaled(out, raw, per));
+                }
+                Some(raw) if per.is_multiple_of(1_000) => {
+                    self.statistic(suffix, &|out| write_scaled(out, raw, per / 1_000));
+                }
+                _ => {
+                    let value = if in_millis { estimate * 1_000.0 } else { estimate };
+                    if let Some(value) = sensible(value) {
+                        self.statistic(suffix, &|out| write_f64(out, value, Form::Plain));
+                    }
+                }
+            }
+        }
+    }
+
+    fn statistic(&mut self, suffix: &str, number: &dyn Fn(&mut dyn Write) -> fmt::Result) {
+        let type_ = if self.is_tapes() { "ms" } else { "g" };
+        self.line(suffix, type_, number);
+    }
+
+    fn gauge(&mut self, value: &Value<'_>, per: u32) {
+        let approximate = match value {
+            Value::Unsigned(value) => Some(*value as f64),
+            Value::Signed(value) => Some(*value as f64),
+            Value::F32(value) => Some(f64::from(*value) / f64::from(per)),
+            Value::F64(value) => Some(*value / f64::from(per)),
+            Value::Null | Value::Distribution(_) => None,
+        };
+        let Some(sensible) = approximate.and_then(sensible) else { return };
+        let suffix = if self.is_tapes() { "value" } else { "" };
+        self.encoder.line.clear();
+        if sensible < 0.0 && self.encoder.dialect != Dialect::DogStatsd {
+            // A sign means "change by": set it to 0 in the same datagram. Should this line not
+            // fit, then the next does not either.
+            let _ = self.encoder.name(suffix, self.descriptor, self.cell);
+            let _ = self.encoder.line.write_str("0|g\n");
+        }
+        self.append(suffix, "g", &|out| match value {
+            Value::Unsigned(value) => write_scaled(out, *value, per),
+            Value::Signed(value) => write_scaled_i64(out, *value, per),
+            Value::F32(value) if sensible != 0.0 => write_f32_scaled(out, *value, per, Form::Plain),
+            _ => write_f64(out, sensible, Form::Plain),
+        });
+    }
+
+    /// Makes a line and hands it over.
+    fn line(&mut self, suffix: &str, type_: &str, number: &dyn Fn(&mut dyn Write) -> fmt::Result) {
+        self.encoder.line.clear();
+        self.append(suffix, type_, number);
+    }
+
+    /// Appends a line to what is in the buffer and hands both over.
+    fn append(
+        &mut self,
+        suffix: &str,
+        type_: &str,
+        number: &dyn Fn(&mut dyn Write) -> fmt::Result,
+    ) {
+        let written = self
+            .encoder
+            .name(suffix, self.descriptor, self.cell)
+            .and_then(|()| number(&mut self.encoder.line))
+            .and_then(|()| self.encoder.line.write_str("|"))
+            .and_then(|()| self.encoder.line.write_str(type_))
+            .and_then(|()| self.encoder.all_tags(self.descriptor, self.cell));
+        match (written, self.encoder.line.as_str()) {
+            (Ok(()), Some(line)) => (self.sink)(line),
+            _ => self.encoder.dropped = self.encoder.dropped.saturating_add(1),
+        }
+    }
+}
+
+impl Encoder<'_> {
+    /// Writes prefix, name, suffix and the colon.
+    fn name(&mut self, suffix: &str, descriptor: &Descriptor<'_>, cell: u32) -> fmt::Result {
+        let first = if self.prefix.is_empty() { descriptor.name } else { self.prefix };
+        let is_letter = first.starts_with(|first: char| first.is_ascii_alphabetic());
+        if self.dialect == Dialect::DogStatsd && !is_letter {
+            self.line.write_str("m")?;
+        }
+        if !self.prefix.is_empty() {
+            self.line.write_clean(self.prefix, self.is_name())?;
+            self.line.write_str(".")?;
+        }
+        self.line.write_clean(descriptor.name, self.is_name())?;
+        if self.dialect != Dialect::DogStatsd {
+            for (_, value) in descriptor.dimensions.labels(cell) {
+                self.line.write_str(".")?;
+                self.line
+                    .write_clean(value, |c| c.is_ascii_alphanumeric() || c == '_' || c == '-')?;
+            }
+        }
+        if !suffix.is_empty() {
+            self.line.write_str(".")?;
+            self.line.write_str(suffix)?;
+        }
+        self.line.write_str(":")
+    }
+
+    /// Returns which characters a name may have.
+    fn is_name(&self) -> fn(char) -> bool {
+        if self.dialect == Dialect::DogStatsd {
+            |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')
+        } else {
+            |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
+        }
+    }
+
+    /// Writes the tags, in the dialect that has them.
+    fn all_tags(&mut self, descriptor: &Descriptor<'_>, cell: u32) -> fmt::Result {
+        if self.dialect != Dialect::DogStatsd {
+            return Ok(());
+        }
+        let mut before = "|#";
+        for (key, value) in self
+            .tags
+            .iter()
+            .copied()
+            .chain(descriptor.dimensions.labels(cell))
+            .chain(descriptor.labels.iter())
+        {
+            self.line.write_str(before)?;
+            before = ",";
+            self.line.write_clean(key, |c| is_tag(c) && c != ':')?;
+            self.line.write_str(":")?;
+            self.line.write_clean(value, is_tag)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns whether a tag may have this character; there is no way to escape any.
+fn is_tag(c: char) -> bool {
+    !c.is_control() && !matches!(c, '|' | ',' | '#')
+}
+
+/// Returns what is sent of a number, if anything.
+fn sensible(value: f64) -> Option<f64> {
+    // Comparisons with NaN are false.
+    if value < MAGNITUDE_END && value > -MAGNITUDE_END {
+        let is_tiny = value < MAGNITUDE_MIN && value > -MAGNITUDE_MIN;
+        Some(if is_tiny { 0.0 } else { value })
+    } else {
+        None
+    }
+}
+
+/// A line that is being made; writing fails where it does not fit.
+struct Line<'b> {
+    buffer: &'b mut [u8],
+    len: usize,
+}
+
+impl Line<'_> {
+    fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    fn as_str(&self) -> Option<&str> {
+        core::str::from_utf8(self.buffer.get(..self.len)?).ok()
+    }
+
+    /// Writes `text`, `_` for every character that is not allowed.
+    fn write_clean(&mut self, text: &str, is_allowed: fn(char) -> bool) -> fmt::Result {
+        let mut rest = text;
+        loop {
+            let end = rest.find(|c| !is_allowed(c)).unwrap_or(rest.len());
+            let Some((clean, tail)) = rest.split_at_checked(end) else { return Ok(()) };
+            self.write_str(clean)?;
+            let mut tail = tail.chars();
+            if tail.next().is_none() {
+                return Ok(());
+            }
+            self.write_str("_")?;
+            rest = tail.as_str();
+        }
+    }
+}
+
+impl Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let free = self.buffer.get_mut(self.len..).and_then(|free| free.get_mut(..text.len()));
+        let Some(free) = free else { return Err(fmt::Error) };
+        for (to, from) in free.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        self.len = self.len.saturating_add(text.len());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::{Buckets, Counts, Distribution, Labels, Unit};
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    const BUCKETS: Buckets = Buckets { scale: 2, first: -40, len: 80 };
+    const RATES: RateReading = RateReading { m1: 0.5, m5: 1e-7, m15: 0.0, mean: 2.0 };
+
+    struct Report<'a> {
+        dialect: Dialect,
+        kind: Kind,
+        unit: Unit<'a>,
+        value: Value<'a>,
+        growth: Option<u64>,
+    }
+
+    impl Report<'_> {
+        fn lines(&self) -> Vec<String> {
+            let mut buffer = [0; LINE_LEN_MAX];
+            let mut encoder = Encoder::new(self.dialect, &mut buffer);
+            let mut lines = Vec::new();
+            encoder.metric(
+                &Descriptor::new("a.b-c", self.kind, self.unit),
+                0,
+                &self.value,
+                self.growth,
+                Some(RATES),
+                &mut |line| lines.push(line.to_string()),
+            );
+            assert_eq!(encoder.dropped(), 0);
+            lines
+        }
+    }
+
+    /// A value that a server misreads corrupts what is on the dashboards.
+    #[test]
+    fn single_values() {
+        use Dialect::{DogStatsd, Etsy, Tapes};
+        use Kind::{Counter, GaugeDouble, GaugeFloat, GaugeInt, UpDown};
+        use Value::{F32, F64, Null, Signed, Unsigned};
+        let none = Unit::NONE;
+        for (dialect, kind, unit, value, growth, expected) in [
+            (Etsy, Counter, none, Unsigned(9), Some(4), ["a.b-c:4|c"].as_slice()),
+            (Etsy, Counter, Unit::MICROS, Unsigned(9), Some(1_500_000), &["a.b-c:1.5|c"]),
+            (Etsy, Counter, none, Unsigned(9), Some(0), &["a.b-c:0|c"]),
+            (Etsy, Counter, none, Unsigned(9), None, &[]),
+            (DogStatsd, Counter, none, Unsigned(9), Some(4), &["a.b_c:4|c"]),
+            (Tapes, Counter, none, Unsigned(9), Some(4), &["a.b-c.value:4|c"]),
+            (Tapes, Counter, none, Unsigned(9), None, &["a.b-c.value:9|c"]),
+            (Etsy, UpDown, none, Signed(-7), None, &["a.b-c:0|g\na.b-c:-7|g"]),
+            (Tapes, GaugeInt, none, Signed(-7), None, &["a.b-c.value:0|g\na.b-c.value:-7|g"]),
+            (DogStatsd, GaugeInt, none, Signed(-7), None, &["a.b_c:-7|g"]),
+            (Etsy, GaugeFloat, none, F32(20.1), None, &["a.b-c:20.1|g"]),
+            (Etsy, GaugeFloat, none, F32(-0.0), None, &["a.b-c:0|g"]),
+            (Etsy, GaugeDouble, none, F64(1e-7), None, &["a.b-c:0.0000001|g"]),
+            (Etsy, GaugeDouble, none, F64(-1e-41), None, &["a.b-c:0|g"]),
+            (Etsy, GaugeDouble, none, F64(1e40), None, &[]),
+            (Etsy, GaugeDouble, none, F64(f64::NAN), None, &[]),
+            (Etsy, GaugeFloat, none, F32(f32::NEG_INFINITY), None, &[]),
+            (Etsy, GaugeFloat, none, Null, None, &[]),
+        ] {
+            assert_eq!(Report { dialect, kind, unit, value, growth }.lines(), expected);
+        }
+    }
+
+    fn timer(dialect: Dialect, kind: Kind, values: u64) -> Vec<String> {
+        let counts = match values {
+            0 => Counts::default(),
+            _ => Counts {
+                sum: 1_500 * values,
+                min: Some(1_500),
+                max: Some(1_500),
+                zero: values,
+                overflow: 0,
+                buckets: &[],
+            },
+        };
+        let value = Value::Distribution(Distribution::new(BUCKETS, counts));
+        Report { dialect, kind, unit: Unit::MICROS, value, growth: Some(2) }.lines()
+    }
+
+    /// A statistic that is missing or has the wrong type breaks a dashboard.
+    #[test]
+    fn timers() {
+        assert_eq!(
+            timer(Dialect::Etsy, Kind::Timer(BUCKETS), 4),
+            [
+                "a.b-c.count:2|c",
+                "a.b-c.m1_rate:0.5|g",
+                "a.b-c.m5_rate:0.0000001|g",
+                "a.b-c.m15_rate:0|g",
+                "a.b-c.mean_rate:2|g",
+                "a.b-c.min:0.0015|g",
+                "a.b-c.max:0.0015|g",
+                "a.b-c.mean:0.0015|g",
+                "a.b-c.stddev:0|g",
+                "a.b-c.q50:0.0015|g",
+                "a.b-c.q75:0.0015|g",
+                "a.b-c.q95:0.0015|g",
+                "a.b-c.q98:0.0015|g",
+                "a.b-c.q99:0.0015|g",
+                "a.b-c.q999:0.0015|g",
+            ]
+        );
+        assert_eq!(
+            timer(Dialect::Tapes, Kind::Timer(BUCKETS), 4),
+            [
+                "a.b-c.total:4|g",
+                "a.b-c.m1_rate:0.5|ms",
+                "a.b-c.m5_rate:0.0000001|ms",
+                "a.b-c.m15_rate:0|ms",
+                "a.b-c.min:1.5|ms",
+                "a.b-c.max:1.5|ms",
+                "a.b-c.mean:1.5|ms",
+                "a.b-c.stddev:0|ms",
+                "a.b-c.q50:1.5|ms",
+                "a.b-c.q75:1.5|ms",
+                "a.b-c.q95:1.5|ms",
+                "a.b-c.q98:1.5|ms",
+                "a.b-c.q99:1.5|ms",
+                "a.b-c.q999:1.5|ms",
+            ]
+        );
+        assert_eq!(timer(Dialect::Etsy, Kind::Histogram(BUCKETS), 0), ["a.b-c.count:2|c"]);
+        let empty = timer(Dialect::Tapes, Kind::Histogram(BUCKETS), 0);
+        assert_eq!((empty.len(), empty[1].as_str()), (11, "a.b-c.min:0|ms"));
+    }
+
+    /// Text that reaches the line unchanged could forge other metrics.
+    #[test]
+    fn names_and_tags_are_cleaned() {
+        let mut descriptor = Descriptor::new("_a:b|c\nd é", Kind::Counter, Unit::NONE);
+        descriptor.labels = Labels::new(&[("k:1", "v:1|c\n#,é")]);
+        for (dialect, expected) in [
+            (Dialect::Etsy, "p_q._a_b_c_d__:1|c"),
+            (Dialect::DogStatsd, "p_q._a_b_c_d__:1|c|#device:x,k_1:v:1_c___é"),
+        ] {
+            let mut buffer = [0; 512];
+            let mut line = String::new();
+            Encoder::new(dialect, &mut buffer)
+                .with_prefix("p q")
+                .with_tags(&[("device", "x")])
+                .metric(&descriptor, 0, &Value::Unsigned(1), Some(1), None, &mut |l| line += l);
+            assert_eq!(line, expected);
+        }
+        let mut buffer = [0; 512];
+        let mut line = String::new();
+        Encoder::new(Dialect::DogStatsd, &mut buffer).with_totals(true).metric(
+            &descriptor,
+            0,
+            &Value::Unsigned(5),
+            None,
+            None,
+            &mut |l| line += l,
+        );
+        assert_eq!(line, "m_a_b_c_d__.total:5|g|#k_1:v:1_c___é");
+    }
+
+    /// A line that does not fit is left out as a whole and counted; a longest one does fit.
+    #[test]
+    fn lines_that_do_not_fit() {
+        let name = "n".repeat(NAME_LEN_MAX);
+        let prefix = "p".repeat(PREFIX_LEN_MAX + 1);
+        let unit = Unit::new(crate::metric::BaseUnit::None, 1 << 31);
+        let descriptor = Descriptor::new(&name, Kind::GaugeInt, unit);
+        let value = Value::Signed(i64::MIN + 1);
+        for (spare, dropped) in [(0, 0), (17, 0), (18, 1)] {
+            let mut buffer = [0; LINE_LEN_MAX];
+            let buffer = &mut buffer[..LINE_LEN_MAX - spare];
+            let mut encoder = Encoder::new(Dialect::Tapes, buffer).with_prefix(&prefix);
+            let mut lines = 0;
+            encoder.metric(&descriptor, 0, &value, None, None, &mut |_| lines += 1);
+            assert_eq!((lines, encoder.dropped()), (1 - dropped, dropped), "{spare}");
+        }
+        let mut encoder = Encoder::new(Dialect::Tapes, &mut []);
+        encoder.metric(&descriptor, 0, &value, None, None, &mut |_| unreachable!());
+        assert_eq!(encoder.dropped(), 1);
+    }
+
+    /// The longest numbers must fit where the buffer is sized by the constants.
+    #[test]
+    fn numbers_are_bounded() {
+        for value in [9.999_999_999_999_999e39, 1.234_567_890_123_456_7e-40, 1e39 / 3.0] {
+            let mut text = String::new();
+            write_f64(&mut text, -value, Form::Plain).unwrap();
+            assert!(text.len() <= NUMBER_LEN_MAX, "{text}");
+        }
+    }
+}
