@@ -1,1 +1,3 @@
-//! tests.
+//! What several end-to-end and conformance tests share.
+
+pub mod python;
