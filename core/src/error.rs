@@ -24,6 +24,15 @@ pub enum RegisterError {
     BranchIsLeaf,
     /// The name is declared in an attached group; use the group's own handle.
     Declared,
+    /// The name is taken by a family with other labels; use the same ones.
+    LabelsMismatch,
+    /// All places for rendered names are taken; raise `RENDERED` of the registry.
+    NamesFull,
+    /// The registry is attached to another one already; attach it once.
+    Attached,
+    /// A registry with declared groups cannot be attached under a prefix, because their names are
+    /// constants; attach the groups themselves.
+    GroupUnderPrefix,
     /// The gauge exists already, set by hand or with another producer; choose another name.
     ProducerMismatch,
 }
@@ -39,6 +48,10 @@ impl fmt::Display for RegisterError {
             Self::LeafIsBranch => "part of the name is a metric already",
             Self::BranchIsLeaf => "metrics exist below the name already",
             Self::Declared => "name is declared in an attached group",
+            Self::LabelsMismatch => "name is taken by a family with other labels",
+            Self::NamesFull => "registry has no place for another rendered name",
+            Self::Attached => "registry is attached to another one already",
+            Self::GroupUnderPrefix => "registry with declared groups cannot take a prefix",
             Self::ProducerMismatch => "gauge exists with another producer",
         })
     }

@@ -30,7 +30,7 @@
 //!
 //! | feature | adds | needs | costs |
 //! |---|---|---|---|
-//! | `std` | host clocks, a mutex for registration instead of a critical section | std | – |
+//! | `std` | host clocks, owned names, a process-wide registry, registries within registries | std | – |
 //! | `wire` | frames: encoder, decoder | – | cobs, crc, heapless, postcard, serde |
 //! | `embedded-io` | the serial reporter over a blocking writer | `wire` | embedded-io |
 //! | `embedded-io-async` | the serial reporter over an async writer | `wire` | embedded-io-async |
@@ -49,6 +49,9 @@ extern crate std;
 
 pub mod clock;
 mod error;
+#[cfg(feature = "std")]
+pub mod global;
+pub mod instrument;
 pub mod metric;
 pub mod name;
 pub mod rates;
@@ -63,9 +66,10 @@ pub mod text;
 pub mod wire;
 
 pub use error::RegisterError;
+pub use instrument::Metered;
 pub use metric::__private;
 pub use metric::{
     Counter, Family, Gauge, Group, Histogram, Label, LabelSet, Layout, Meter, Metrics, Timer, TimerGuard, UpDown,
 };
-pub use registry::{Details, Registry, RegistryView};
-pub use snapshot::Source;
+pub use registry::{Cached, Details, MetricName, Produced, Producer, Ratio, Registry, RegistryView};
+pub use snapshot::{Filter, Source};

@@ -22,7 +22,7 @@ pub const LABEL_VALUE_LEN_MAX: usize = 128;
 pub const HELP_LEN_MAX: usize = 256;
 
 /// Why a name cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum NameError {
     /// The name is empty; give it at least one segment.
@@ -37,6 +37,8 @@ pub enum NameError {
     LeadingDigit,
     /// The name begins with `__` or is one that exporters need for themselves; choose another.
     Reserved,
+    /// The template has no `{}`, or more than one; give it exactly one.
+    Template,
 }
 
 impl NameError {
@@ -50,6 +52,7 @@ impl NameError {
             Self::Character => "name has a character that is not allowed",
             Self::LeadingDigit => "name begins with a digit",
             Self::Reserved => "name is reserved",
+            Self::Template => "template needs exactly one {}",
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use core::ops::ControlFlow;
 
-use crate::metric::{Group, Metrics, Sample};
+use crate::metric::{Descriptor, Group, Metrics, Sample};
 use crate::registry::{Registry, RegistryView};
 
 /// Something that can be read: a group, a registry, an array of groups, a fleet.
@@ -22,6 +22,66 @@ pub trait Source {
         from: u32,
         visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
     ) -> ControlFlow<()>;
+
+    /// Returns a source that shows only the metrics whose description `wanted` accepts.
+    ///
+    /// Ids stay what they are, so several reporters may filter differently.
+    ///
+    /// ```
+    /// use core::ops::ControlFlow;
+    /// use tapes_core::{Registry, Source, metric::Kind};
+    /// static REGISTRY: Registry<4, 4> = Registry::new();
+    /// REGISTRY.counter("motor.loops")?.increment();
+    /// REGISTRY.counter("radio.sent")?.increment();
+    /// let motor = REGISTRY.filter(|it| it.name.starts_with("motor.") && it.kind == Kind::Counter);
+    /// let mut names = Vec::new();
+    /// let _ = motor.visit(0, &mut |sample| {
+    ///     names.push(sample.descriptor.name);
+    ///     ControlFlow::Continue(())
+    /// });
+    /// assert_eq!(names, ["motor.loops"]);
+    /// # Ok::<(), tapes_core::RegisterError>(())
+    /// ```
+    fn filter<F: Fn(&Descriptor<'_>) -> bool>(&self, wanted: F) -> Filter<'_, Self, F>
+    where
+        Self: Sized,
+    {
+        Filter { source: self, wanted }
+    }
+}
+
+/// A source that shows only some metrics of another: see [`Source::filter`].
+#[derive(Clone, Copy)]
+pub struct Filter<'a, S, F> {
+    source: &'a S,
+    wanted: F,
+}
+
+impl<S: core::fmt::Debug, F> core::fmt::Debug for Filter<'_, S, F> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Filter").field("source", self.source).finish_non_exhaustive()
+    }
+}
+
+impl<S: Source, F: Fn(&Descriptor<'_>) -> bool> Source for Filter<'_, S, F> {
+    /// Returns the number of metrics of the unfiltered source, which bounds the ids.
+    fn metrics(&self) -> u32 {
+        self.source.metrics()
+    }
+
+    fn visit<'s>(
+        &'s self,
+        from: u32,
+        visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.source.visit(from, &mut |sample| {
+            if (self.wanted)(&sample.descriptor) {
+                visitor(sample)
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+    }
 }
 
 impl Source for Group<'_> {
@@ -89,7 +149,9 @@ impl Source for RegistryView<'_> {
     }
 }
 
-impl<const METRICS: usize, const WORDS: usize> Source for Registry<METRICS, WORDS> {
+impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize> Source
+    for Registry<METRICS, WORDS, RENDERED>
+{
     fn metrics(&self) -> u32 {
         self.view().metrics()
     }

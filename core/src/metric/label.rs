@@ -90,8 +90,8 @@ mod private {
 
     /// A handle that a family can make for one of its cells.
     pub trait Cell<'r>: Copy {
-        /// Kind of the cells; a histogram's follows from its layout.
-        fn kind(layout: Option<&'static Layout>) -> Kind;
+        /// Kind of the cells; a histogram's follows from its layout, without one there is none.
+        fn kind(layout: Option<&'static Layout>) -> Option<Kind>;
         fn over(run: Run<'r>, layout: Option<&'static Layout>) -> Self;
     }
 }
@@ -104,8 +104,8 @@ impl<'r, M: private::Cell<'r>> FamilyMember<'r> for M {}
 macro_rules! plain_members {
     ($($handle:ident),*) => {$(
         impl<'r> private::Cell<'r> for $handle<'r> {
-            fn kind(_: Option<&'static Layout>) -> Kind {
-                Kind::$handle
+            fn kind(_: Option<&'static Layout>) -> Option<Kind> {
+                Some(Kind::$handle)
             }
 
             #[inline(always)]
@@ -119,8 +119,8 @@ macro_rules! plain_members {
 plain_members!(Counter, Meter, UpDown);
 
 impl<'r, T: GaugeValue> private::Cell<'r> for Gauge<'r, T> {
-    fn kind(_: Option<&'static Layout>) -> Kind {
-        T::KIND
+    fn kind(_: Option<&'static Layout>) -> Option<Kind> {
+        Some(T::KIND)
     }
 
     #[inline(always)]
@@ -130,8 +130,8 @@ impl<'r, T: GaugeValue> private::Cell<'r> for Gauge<'r, T> {
 }
 
 impl<'r> private::Cell<'r> for Histogram<'r> {
-    fn kind(layout: Option<&'static Layout>) -> Kind {
-        layout.map_or(Kind::Counter, |layout| Kind::Histogram(layout.buckets()))
+    fn kind(layout: Option<&'static Layout>) -> Option<Kind> {
+        layout.map(|layout| Kind::Histogram(layout.buckets()))
     }
 
     #[inline(always)]
@@ -141,8 +141,8 @@ impl<'r> private::Cell<'r> for Histogram<'r> {
 }
 
 impl<'r, const HZ: u32> private::Cell<'r> for Timer<'r, HZ> {
-    fn kind(layout: Option<&'static Layout>) -> Kind {
-        layout.map_or(Kind::Counter, |layout| Kind::Timer(layout.buckets()))
+    fn kind(layout: Option<&'static Layout>) -> Option<Kind> {
+        layout.map(|layout| Kind::Timer(layout.buckets()))
     }
 
     #[inline(always)]

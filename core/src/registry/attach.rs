@@ -1,0 +1,94 @@
+//! Registries that are attached to another one.
+
+use super::Registry;
+use super::name::{Buffer, MetricName};
+use super::slot::{Metric, Slot};
+use super::view::RegistryView;
+use crate::error::RegisterError;
+use crate::sync::registering;
+
+/// The registry that another is attached to.
+#[derive(Debug)]
+pub(crate) struct Parent {
+    prefix: &'static str,
+    view: RegistryView<'static>,
+    /// The attached registry itself, so that the parent can link to its metrics.
+    child: RegistryView<'static>,
+}
+
+impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
+    Registry<METRICS, WORDS, RENDERED>
+{
+    /// Lets another registry be read through this one, its names behind `prefix` and a dot.
+    ///
+    /// What is registered in `child` later appears here too. Each of its metrics takes one place
+    /// of this registry; one for which there is no place is refused by `child`. With an empty
+    /// prefix names stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`]; [`RegisterError::Attached`] if `child` is attached already,
+    /// [`RegisterError::GroupUnderPrefix`] if it has declared groups.
+    pub fn attach_registry<const M: usize, const W: usize, const R: usize>(
+        &'static self,
+        prefix: &'static str,
+        child: &'static Registry<M, W, R>,
+    ) -> Result<(), RegisterError> {
+        let (view, child) = (self.view(), child.view());
+        registering(|| {
+            if child.parent.get().is_some() {
+                return Err(RegisterError::Attached);
+            }
+            if child.filled().any(|slot| matches!(slot, Slot::Group(_))) {
+                return Err(RegisterError::GroupUnderPrefix);
+            }
+            let parent = Parent { prefix, view, child };
+            for metric in child.own() {
+                parent.check(metric.name.as_str(child.rendered))?;
+            }
+            for metric in child.own() {
+                parent.link(metric)?;
+            }
+            child.parent.set(parent).map_err(|_| RegisterError::Attached)
+        })
+    }
+}
+
+impl Parent {
+    fn name<'n>(&self, name: &'n str) -> MetricName<'n> {
+        if self.prefix.is_empty() { name.into() } else { MetricName::prefixed(self.prefix, name) }
+    }
+
+    /// Returns an error if the parent cannot take a metric of that name.
+    fn check(&self, name: &str) -> Result<(), RegisterError> {
+        let mut buffer = Buffer::new();
+        let name = self.name(name).render(&mut buffer)?;
+        self.view.has_place()?;
+        self.view.conflict(name).map_or(Ok(()), Err)?;
+        self.view.parent_takes(name)
+    }
+
+    fn link(&self, metric: &'static Metric) -> Result<(), RegisterError> {
+        let mut buffer = Buffer::new();
+        let given = self.name(metric.name.as_str(self.child.rendered));
+        let name = self.view.keep(given, given.render(&mut buffer)?)?;
+        self.view.fill(Slot::Link { name, metric, run: self.child.run(metric) })
+    }
+}
+
+impl RegistryView<'_> {
+    /// Returns an error if the registry that this one is attached to cannot take the name.
+    pub(super) fn parent_takes(&self, name: &str) -> Result<(), RegisterError> {
+        self.parent.get().map_or(Ok(()), |parent| parent.check(name))
+    }
+
+    /// Links a metric that was just registered.
+    pub(super) fn tell_parent(&self, name: &str) {
+        if let Some(parent) = self.parent.get()
+            && let Some(metric) = parent.child.find(name)
+        {
+            // It was asked before, under the same lock.
+            let _ = parent.link(metric);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! The registry without its capacities: finding, registering, visiting.
+
+use core::ops::ControlFlow;
+
+use tapes_hooks::Once;
+
+use super::details::Details;
+#[cfg(not(feature = "std"))]
+use super::name::Rendered;
+use super::name::{Buffer, MetricName};
+use super::producer::{Call, Callable, Produced, Producer};
+use super::slot::{KeptName, Metric, RenderedNames, Shape, Slot};
+use crate::error::RegisterError;
+use crate::metric::{
+    Counter, Family, FamilyMember, Gauge, GaugeValue, Group, Histogram, Kind, LabelSet, Layout,
+    Meter, Run, Sample, Timer, Unit, UpDown, live_value,
+};
+use crate::name::{check_label_name, is_branch_of};
+use crate::sync::registering;
+
+/// A [`Registry`](crate::Registry) with its capacities erased, and the details that it registers
+/// with.
+#[derive(Debug, Clone, Copy)]
+pub struct RegistryView<'r> {
+    pub(super) words: Run<'r>,
+    pub(super) slots: &'r [Once<Slot>],
+    pub(super) rendered: RenderedNames<'r>,
+    /// The registry that this one is attached to.
+    #[cfg(feature = "std")]
+    pub(super) parent: &'r Once<super::attach::Parent>,
+    pub(super) details: &'static Details,
+}
+
+impl<'r> RegistryView<'r> {
+    /// Returns the counter of that name, new or existing.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn counter<'n>(
+        &self,
+        name: impl Into<MetricName<'n>>,
+    ) -> Result<Counter<'r>, RegisterError> {
+        self.register(name.into(), self.shape(Kind::Counter)).map(Counter::new)
+    }
+
+    /// Returns the up/down counter of that name, new or existing.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn updown<'n>(&self, name: impl Into<MetricName<'n>>) -> Result<UpDown<'r>, RegisterError> {
+        self.register(name.into(), self.shape(Kind::UpDown)).map(UpDown::new)
+    }
+
+    /// Returns the meter of that name, new or existing.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn meter<'n>(&self, name: impl Into<MetricName<'n>>) -> Result<Meter<'r>, RegisterError> {
+        self.register(name.into(), self.shape(Kind::Meter)).map(Meter::new)
+    }
+
+    /// Returns the gauge of that name, new or existing.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn gauge<'n, T: GaugeValue>(
+        &self,
+        name: impl Into<MetricName<'n>>,
+    ) -> Result<Gauge<'r, T>, RegisterError> {
+        self.register(name.into(), self.shape(T::KIND)).map(Gauge::new)
+    }
+
+    /// Registers a gauge whose value a function gives at each reading.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn gauge_fn<'n, T: Produced>(
+        &self,
+        name: impl Into<MetricName<'n>>,
+        producer: fn() -> T,
+    ) -> Result<(), RegisterError> {
+        let mut shape = self.shape(T::KIND);
+        shape.call = Some(<T as Callable>::call(producer));
+        self.register(name.into(), shape).map(drop)
+    }
+
+    /// Registers a gauge whose value an object gives at each reading.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn gauge_of<'n>(
+        &self,
+        name: impl Into<MetricName<'n>>,
+        producer: &'static dyn Producer,
+    ) -> Result<(), RegisterError> {
+        let mut shape = self.shape(producer.kind());
+        shape.call = Some(Call::Object(producer));
+        self.register(name.into(), shape).map(drop)
+    }
+
+    /// Returns the histogram of that name, new or existing.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn histogram<'n>(
+        &self,
+        name: impl Into<MetricName<'n>>,
+        layout: &'static Layout,
+    ) -> Result<Histogram<'r>, RegisterError> {
+        let mut shape = self.shape(Kind::Histogram(layout.buckets()));
+        shape.layout = Some(layout);
+        self.register(name.into(), shape).map(|run| Histogram::new(run, layout))
+    }
+
+    /// Returns the timer of that name, new or existing; its layout's unit gives the tick rate.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`]; a layout of another tick rate is [`RegisterError::KindMismatch`].
+    pub fn timer<'n, const HZ: u32>(
+        &self,
+        name: impl Into<MetricName<'n>>,
+        layout: &'static Layout,
+    ) -> Result<Timer<'r, HZ>, RegisterError> {
+        if layout.unit() != Unit::ticks(HZ) {
+            return Err(RegisterError::KindMismatch);
+        }
+        let mut shape = self.shape(Kind::Timer(layout.buckets()));
+        shape.layout = Some(layout);
+        self.register(name.into(), shape).map(|run| Timer::new(run, layout))
+    }
+
+    /// Returns the family of that name, new or existing: one counter, meter, up/down counter or
+    /// gauge for each combination of labels.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`]; a family of histograms needs a layout, without one it is
+    /// [`RegisterError::LayoutMismatch`].
+    pub fn family<'n, M: FamilyMember<'r>, L: LabelSet>(
+        &self,
+        name: impl Into<MetricName<'n>>,
+    ) -> Result<Family<'r, M, L>, RegisterError> {
+        let kind = M::kind(None).ok_or(RegisterError::LayoutMismatch)?;
+        let mut shape = self.shape(kind);
+        shape.dimensions = L::DIMENSIONS;
+        self.register(name.into(), shape).map(Family::new)
+    }
+
+    /// Returns the family of histograms or timers of that name, new or existing.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn family_with_layout<'n, M: FamilyMember<'r>, L: LabelSet>(
+        &self,
+        name: impl Into<MetricName<'n>>,
+        layout: &'static Layout,
+    ) -> Result<Family<'r, M, L>, RegisterError> {
+        let kind = M::kind(Some(layout)).ok_or(RegisterError::KindMismatch)?;
+        let mut shape = self.shape(kind);
+        shape.layout = kind.buckets().map(|_| layout);
+        shape.dimensions = L::DIMENSIONS;
+        self.register(name.into(), shape).map(|run| Family::with_layout(run, layout))
+    }
+
+    /// Lets a declared group be read through this registry; takes one place, whatever its size.
+    ///
+    /// Attaching a group twice is the same as once.
+    ///
+    /// # Errors
+    ///
+    /// See [`RegisterError`].
+    pub fn attach(&self, group: Group<'static>) -> Result<(), RegisterError> {
+        registering(|| {
+            if self.filled().any(|slot| matches!(slot, Slot::Group(old) if old.is(&group))) {
+                return Ok(());
+            }
+            let mut conflict = None;
+            let _ = group.visit_from(0, 0, 0, &mut |new| {
+                conflict = self.conflict(new.descriptor.name);
+                if conflict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            conflict.map_or_else(|| self.fill(Slot::Group(group)), Err)
+        })
+    }
+
+    const fn shape(&self, kind: Kind) -> Shape {
+        Shape { details: self.details, kind, layout: None, dimensions: &[], call: None }
+    }
+
+    /// Finds or makes a metric and returns its words.
+    fn register(&self, name: MetricName<'_>, wanted: Shape) -> Result<Run<'r>, RegisterError> {
+        let mut buffer = Buffer::new();
+        let rendered = name.render(&mut buffer)?;
+        let labels = wanted.details.labels.iter().map(|(label, _)| *label);
+        let dimensions = wanted.dimensions.iter().map(|dimension| dimension.name);
+        for label in labels.chain(dimensions) {
+            check_label_name(label)?;
+        }
+        if let Some(found) = self.find(rendered) {
+            return found.serve(&wanted).map(|metric| self.run(metric));
+        }
+        registering(|| {
+            // Somebody may have been faster between the look and the lock.
+            if let Some(found) = self.find(rendered) {
+                return found.serve(&wanted).map(|metric| self.run(metric));
+            }
+            if let Some(conflict) = self.conflict(rendered) {
+                return Err(conflict);
+            }
+            let offset = self.words_used();
+            if self.words.len().saturating_sub(offset) < wanted.words() {
+                return Err(RegisterError::WordsFull);
+            }
+            self.has_place()?;
+            #[cfg(feature = "std")]
+            self.parent_takes(rendered)?;
+            let offset_word = u32::try_from(offset).map_err(|_| RegisterError::WordsFull)?;
+            let name = self.keep(name, rendered)?;
+            self.fill(Slot::Metric(Metric { name, shape: wanted, offset: offset_word }))?;
+            #[cfg(feature = "std")]
+            self.tell_parent(rendered);
+            Ok(self.words.run(offset, wanted.words()))
+        })
+    }
+
+    #[cfg(feature = "std")]
+    #[expect(clippy::unnecessary_wraps, reason = "places for names run out without std")]
+    pub(super) fn keep(&self, _: MetricName<'_>, name: &str) -> Result<KeptName, RegisterError> {
+        Ok(KeptName::Owned(name.into()))
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn keep(&self, given: MetricName<'_>, name: &str) -> Result<KeptName, RegisterError> {
+        if let Some(name) = given.as_static() {
+            return Ok(KeptName::Static(name));
+        }
+        let free = self.rendered.iter().position(|place| place.get().is_none());
+        let i = free.ok_or(RegisterError::NamesFull)?;
+        let place = self.rendered.get(i).ok_or(RegisterError::NamesFull)?;
+        place.set(Rendered::new(name)?).map_err(|_| RegisterError::NamesFull)?;
+        Ok(KeptName::Rendered(i))
+    }
+
+    pub(super) fn run(&self, metric: &Metric) -> Run<'r> {
+        self.words.run(metric.offset as usize, metric.shape.words())
+    }
+
+    pub(super) fn filled(&self) -> impl Iterator<Item = &'r Slot> + use<'r> {
+        self.slots.iter().map_while(Once::get)
+    }
+
+    pub(super) fn own(&self) -> impl Iterator<Item = &'r Metric> + use<'r> {
+        self.filled().filter_map(|slot| match slot {
+            Slot::Metric(metric) => Some(metric),
+            _ => None,
+        })
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<&'r Metric> {
+        let rendered = self.rendered;
+        self.own().find(|metric| metric.name.as_str(rendered) == name)
+    }
+
+    /// Returns the words taken: slots are filled in the order of their words.
+    fn words_used(&self) -> usize {
+        self.own().map(|metric| metric.shape.words()).fold(0, usize::saturating_add)
+    }
+
+    /// Returns an error if all places are taken.
+    pub(super) fn has_place(&self) -> Result<(), RegisterError> {
+        let free = self.slots.iter().any(|slot| slot.get().is_none());
+        if free { Ok(()) } else { Err(RegisterError::MetricsFull) }
+    }
+
+    /// Fills the next free slot; called under the lock.
+    pub(super) fn fill(&self, slot: Slot) -> Result<(), RegisterError> {
+        let free = self.slots.iter().find(|slot| slot.get().is_none());
+        let Some(free) = free else { return Err(RegisterError::MetricsFull) };
+        free.set(slot).map_err(|_| RegisterError::MetricsFull)
+    }
+
+    /// Returns what stands in the way of a new metric of that name.
+    pub(super) fn conflict(&self, name: &str) -> Option<RegisterError> {
+        let mut conflict = None;
+        let _ = self.visit_slots(0, &mut |sample, declared| {
+            let other = sample.descriptor.name;
+            conflict = if other == name {
+                Some(if declared { RegisterError::Declared } else { RegisterError::KindMismatch })
+            } else if is_branch_of(other, name) {
+                Some(RegisterError::LeafIsBranch)
+            } else if is_branch_of(name, other) {
+                Some(RegisterError::BranchIsLeaf)
+            } else {
+                None
+            };
+            if conflict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        conflict
+    }
+
+    /// Returns the number of metrics, those of attached groups included.
+    #[must_use]
+    pub fn metrics(&self) -> u32 {
+        self.filled().fold(0, |sum, slot| match slot {
+            Slot::Group(group) => sum.wrapping_add(group.metrics()),
+            _ => sum.wrapping_add(1),
+        })
+    }
+
+    /// Visits all metrics from id `from` on, and says whether each is of a declared group.
+    pub(crate) fn visit_slots(
+        &self,
+        from: u32,
+        visitor: &mut dyn FnMut(Sample<'r>, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let (mut id, mut word) = (0u32, 0u32);
+        for slot in self.filled() {
+            let (metrics, words) = match slot {
+                Slot::Metric(metric) => {
+                    if id >= from {
+                        let name = metric.name.as_str(self.rendered);
+                        let run = self.run(metric);
+                        visit_cells(&metric.shape, name, run, id, word, visitor)?;
+                    }
+                    (1, metric.shape.words())
+                }
+                #[cfg(feature = "std")]
+                Slot::Link { name, metric, run } => {
+                    if id >= from {
+                        let name = name.as_str(self.rendered);
+                        visit_cells(&metric.shape, name, *run, id, word, visitor)?;
+                    }
+                    (1, run.len())
+                }
+                Slot::Group(group) => {
+                    let skip = from.saturating_sub(id);
+                    if skip < group.metrics() {
+                        group.visit_from(skip, id, word, &mut |sample| visitor(sample, true))?;
+                    }
+                    (group.metrics(), group.words())
+                }
+            };
+            id = id.wrapping_add(metrics);
+            #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
+            let words = words as u32;
+            word = word.wrapping_add(words);
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// Visits the cells of one metric: one, or those of a family.
+fn visit_cells<'r>(
+    shape: &Shape,
+    name: &'r str,
+    run: Run<'r>,
+    id: u32,
+    word: u32,
+    visitor: &mut dyn FnMut(Sample<'r>, bool) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let descriptor = shape.descriptor(name);
+    let words = shape.cell_words();
+    let mut offset = 0usize;
+    for cell in 0..shape.cells() {
+        let value = shape
+            .call
+            .map_or_else(|| live_value(shape.kind, run.run(offset, words)), |call| call.value());
+        #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
+        let word = word.wrapping_add(offset as u32);
+        visitor(Sample { id, cell, word, descriptor, value }, false)?;
+        offset = offset.wrapping_add(words);
+    }
+    ControlFlow::Continue(())
+}
