@@ -17,7 +17,8 @@ use crate::process;
 pub(crate) const RP2040: &str = "thumbv6m-none-eabi";
 
 /// What Debian calls a recent compiler, its cargo, the source of its library, its clippy, and a linker.
-const PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-clippy", "lld-22"];
+const PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", CLIPPY, "lld-22"];
+const CLIPPY: &str = "rust-web-clippy";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_CLIPPY: &str = "/usr/bin/cargo-clippy";
@@ -57,7 +58,7 @@ impl Toolchain {
         if rustup_adds(target) && active_has(target) {
             return Ok(made(Kind::Active));
         }
-        install(target)?;
+        install_compiler(target)?;
         debian().map(made).ok_or_else(|| {
             Problem::new(format!(
                 "{} are installed but do not serve; {}",
@@ -77,11 +78,16 @@ impl Toolchain {
         }
     }
 
-    /// Whether `cargo clippy` exists in this toolchain.
+    /// Whether `cargo clippy` exists in this toolchain, or could be installed.
     pub(crate) fn has_clippy(&self) -> bool {
         match self.kind {
             Kind::Active => process::answer(cargo().args(["clippy", "--version"])).is_some(),
-            Kind::Debian { .. } => Path::new(DEBIAN_CLIPPY).exists(),
+            Kind::Debian { .. } => {
+                Path::new(DEBIAN_CLIPPY).exists()
+                    || (is_root()
+                        && install(&[CLIPPY]).is_ok()
+                        && Path::new(DEBIAN_CLIPPY).exists())
+            }
         }
     }
 
@@ -170,18 +176,24 @@ fn rustup_adds(target: &str) -> bool {
     process::succeeds_within(Command::new("rustup").args(["target", "add", target]), RUSTUP_LIMIT)
 }
 
-/// Installs Debian's packages; root only, and never at the price of removing a package.
-fn install(target: &str) -> Outcome {
-    let root = process::answer(Command::new("id").arg("-u")).as_deref() == Some("0");
-    if !root || places::on_path("apt-get").is_none() {
+/// Installs what a recent compiler takes, or says how to.
+fn install_compiler(target: &str) -> Outcome {
+    if !is_root() || places::on_path("apt-get").is_none() {
         return Err(Problem::new(format!("no compiler for {target}; {}", advice(target))));
     }
-    eprintln!("installing {} (1 to 2 minutes) …", PACKAGES.join(" "));
-    let mut update = apt_get();
-    let mut packages = apt_get();
-    packages.args(["install", "--yes", "--no-remove", "--no-install-recommends"]).args(PACKAGES);
-    let done = process::run(update.arg("update")).and_then(|()| process::run(&mut packages));
-    done.map_err(|problem| Problem::new(format!("{problem}; {}", advice(target))))
+    install(&PACKAGES).map_err(|problem| Problem::new(format!("{problem}; {}", advice(target))))
+}
+
+fn is_root() -> bool {
+    process::answer(Command::new("id").arg("-u")).as_deref() == Some("0")
+}
+
+/// Installs Debian's packages, never at the price of removing one.
+fn install(packages: &[&str]) -> Outcome {
+    eprintln!("installing {} (up to 2 minutes) …", packages.join(" "));
+    process::run(apt_get().arg("update"))?;
+    let options = ["install", "--yes", "--no-remove", "--no-install-recommends"];
+    process::run(apt_get().args(options).args(packages))
 }
 
 fn apt_get() -> Command {
