@@ -158,6 +158,17 @@ fn mangled(c: char) -> char {
     if c.is_ascii_alphanumeric() { c } else { '_' }
 }
 
+/// Returns whether two names are the same once they are mangled.
+pub(super) fn is_same_name(a: &str, b: &str) -> bool {
+    a.chars().map(mangled).eq(b.chars().map(mangled))
+}
+
+/// Returns whether a name begins with two underscores once it is mangled.
+pub(super) fn begins_reserved(name: &str) -> bool {
+    let mut chars = name.chars().map(mangled);
+    chars.next() == Some('_') && chars.next() == Some('_')
+}
+
 /// Writes `text`, `_` for every character that a name may not have.
 pub(super) fn write_mangled(out: &mut dyn Write, text: &str) -> fmt::Result {
     let mut rest = text;

@@ -40,7 +40,7 @@ use core::fmt::{Debug, Formatter, Result, Write};
 use core::ops::ControlFlow;
 
 pub use super::family::Family;
-use super::family::write_mangled;
+use super::family::{begins_reserved, is_same_name, write_mangled};
 use super::number::{Form, write_f32_scaled, write_f64, write_scaled, write_scaled_i64, write_u64};
 use crate::metric::{BUCKETS_MAX, Buckets, Descriptor, Distribution, SCALE_MAX, Value};
 use crate::snapshot::Source;
@@ -250,12 +250,9 @@ impl Series<'_, '_> {
         }
         let own = self.descriptor.dimensions.labels(self.cell);
         for (name, value) in own.chain(self.descriptor.labels.iter()) {
-            let taken = self.extra.iter().any(|(extra, _)| *extra == name);
-            let prefix = if taken || name.starts_with("__") || RESERVED_LABELS.contains(&name) {
-                "exported_"
-            } else {
-                ""
-            };
+            let taken = self.extra.iter().any(|(extra, _)| is_same_name(extra, name));
+            let is_ours = RESERVED_LABELS.contains(&name) || begins_reserved(name);
+            let prefix = if taken || is_ours { "exported_" } else { "" };
             write_label(out, &mut before, prefix, name, value)?;
         }
         if let Some(bound) = bound {

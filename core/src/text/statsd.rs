@@ -227,14 +227,15 @@ impl Lines<'_, '_, '_> {
 
     fn rates(&mut self, rates: Option<RateReading>, per: u32) {
         let Some(rates) = rates else { return };
-        let mean = if self.is_tapes() { None } else { Some(rates.mean) };
-        for (suffix, rate) in [
-            ("m1_rate", Some(rates.m1)),
-            ("m5_rate", Some(rates.m5)),
-            ("m15_rate", Some(rates.m15)),
-            ("mean_rate", mean),
-        ] {
-            if let Some(rate) = rate {
+        let all = [
+            ("m1_rate", rates.m1),
+            ("m5_rate", rates.m5),
+            ("m15_rate", rates.m15),
+            ("mean_rate", rates.mean),
+        ];
+        // tapes has no mean rate.
+        for (suffix, rate) in all.into_iter().take(if self.is_tapes() { 3 } else { 4 }) {
+            if rate >= 0.0 && rate.is_finite() {
                 self.statistic(suffix, &|out| write_f32_scaled(out, rate, per, Form::Plain));
             }
         }
