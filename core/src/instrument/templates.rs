@@ -1,0 +1,309 @@
+//! Metrics for each type: templates whose names are filled with that of the type.
+
+use crate::metric::__private::Declared;
+use crate::metric::Metrics;
+
+/// A type with metrics of its own; `#[derive(Metered)]` implements it.
+///
+/// Generic code reaches the metrics of each type through the associated constant.
+///
+/// ```
+/// use tapes_core::{Registry, filled, instrument::Metered, templates};
+///
+/// templates! {
+///     /// What every endpoint measures.
+///     pub struct EndpointMetrics {
+///         /// Requests received.
+///         requests: Counter = "http.endpoints.{}.requests",
+///         /// Time of one request.
+///         latency: Timer = "http.endpoints.{}.latency" [max = 60 s],
+///     }
+/// }
+///
+/// trait Endpoint: Metered<Metrics = EndpointMetrics> {
+///     fn handle(&self) {
+///         Self::METRICS.requests.increment();
+///     }
+/// }
+///
+/// struct Users;
+///
+/// // What `#[derive(Metered)] #[metrics(EndpointMetrics)]` expands to.
+/// impl Metered for Users {
+///     type Metrics = EndpointMetrics;
+///     const METRICS: &'static EndpointMetrics = filled!(EndpointMetrics, "users");
+/// }
+///
+/// impl Endpoint for Users {}
+///
+/// static REGISTRY: Registry<4, 4> = Registry::new();
+/// REGISTRY.attach(Users::METRICS)?;
+/// Users.handle();
+/// assert_eq!(Users::METRICS.requests.value(), 1);
+/// # Ok::<(), tapes_core::RegisterError>(())
+/// ```
+pub trait Metered {
+    /// The group of metrics.
+    type Metrics: Metrics + 'static;
+
+    /// The metrics of this type.
+    const METRICS: &'static Self::Metrics;
+}
+
+/// A group whose names have a place to be filled; [`templates!`](crate::templates) implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no set of templates",
+    note = "declare it with `tapes_core::templates!`"
+)]
+pub trait Templates: Metrics {
+    /// The metrics, with `{}` in their names.
+    #[doc(hidden)]
+    const TEMPLATES: &'static [Declared];
+}
+
+/// Declares a group of metrics that there can be several of, told apart by their names.
+///
+/// It makes a struct like that of [`metrics!`](crate::metrics), with the same kinds and options,
+/// and no static. Each metric has its full name, with one `{}` in it;
+/// [`filled!`](crate::filled) makes a group of the templates and a name. See [`Metered`] for an
+/// example.
+///
+/// [`Metered`]: crate::instrument::Metered
+///
+/// # Errors at compile time
+///
+/// A template without `{}`, or with two, and two metrics with the same template do not compile
+/// once they are filled; neither does a name that is not allowed.
+#[macro_export]
+macro_rules! templates {
+    (
+        $(#[$meta:meta])*
+        $vis:vis struct $Type:ident {
+            $(
+                $(#[doc = $help:literal])*
+                $field:ident: $kind:ident $(<$value_type:ident>)? $(per $labels:ty)?
+                    = $template:literal $([$($options:tt)*])?
+            ),* $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(::core::fmt::Debug)]
+        $vis struct $Type {
+            __group: $crate::metric::Group<'static>,
+            $(
+                $(#[doc = $help])*
+                pub $field: $crate::__field!(
+                    [$($labels)?] $crate::__handle!($kind $(<$value_type>)? $([$($options)*])?)
+                ),
+            )*
+        }
+
+        impl $Type {
+            /// Returns the view that readers take.
+            #[must_use]
+            $vis const fn group(&self) -> $crate::metric::Group<'static> {
+                self.__group
+            }
+
+            #[doc(hidden)]
+            #[must_use]
+            $vis const fn __over(
+                group: $crate::metric::Group<'static>,
+                all: $crate::metric::Run<'static>,
+            ) -> Self {
+                const TEMPLATES: &[$crate::__private::Declared] =
+                    <$Type as $crate::instrument::Templates>::TEMPLATES;
+                Self {
+                    __group: group,
+                    $(
+                        $field: $crate::__declare!(
+                            $crate::__private::run_of(TEMPLATES, all, $template);
+                            [$($labels)?] $kind $(<$value_type>)? $([$($options)*])?
+                        ),
+                    )*
+                }
+            }
+        }
+
+        impl $crate::metric::Metrics for $Type {
+            fn group(&self) -> $crate::metric::Group<'static> {
+                self.__group
+            }
+        }
+
+        impl $crate::instrument::Templates for $Type {
+            const TEMPLATES: &'static [$crate::__private::Declared] = &[$(
+                $crate::__private::Declared {
+                    name: $template,
+                    help: ::core::concat!($($help),*),
+                    spec: $crate::__spec!($kind $(<$value_type>)? $([$($options)*])?),
+                    dimensions: $crate::__dimensions!($($labels)?),
+                },
+            )*];
+        }
+    };
+}
+
+/// Makes a group of [`templates!`] and a name: an expression of type `&'static` the templates'.
+///
+/// The name takes the place of `{}`, dots allowed. Each use has a static of its own, computed at
+/// compile time like those of [`metrics!`](crate::metrics); in a generic function all
+/// instantiations share it.
+///
+/// ```
+/// use tapes_core::{filled, templates};
+///
+/// templates! {
+///     /// One motor.
+///     struct Motor {
+///         /// Control loop passes.
+///         loops: Counter = "motor.{}.loops",
+///     }
+/// }
+///
+/// static LEFT: &Motor = filled!(Motor, "left");
+/// static RIGHT: &Motor = filled!(Motor, "right", labels(side = "r"));
+/// LEFT.loops.increment();
+/// assert_eq!((LEFT.loops.value(), RIGHT.loops.value()), (1, 0));
+/// ```
+#[macro_export]
+macro_rules! filled {
+    (
+        $Type:ty, $name:expr
+        $(, labels($($label:ident = $value:literal),* $(,)?))? $(,)?
+    ) => {{
+        const NAME: &::core::primitive::str = $name;
+        const TEMPLATES: &[$crate::__private::Declared] =
+            <$Type as $crate::instrument::Templates>::TEMPLATES;
+        const NAMES: &[::core::primitive::u8] =
+            &$crate::instrument::__private::names::<
+                { $crate::instrument::__private::names_len(TEMPLATES, NAME) }
+            >(TEMPLATES, NAME);
+        const DECLARED: &[$crate::__private::Declared] =
+            &$crate::instrument::__private::fill::<{ TEMPLATES.len() }>(TEMPLATES, NAMES, NAME);
+        const LABELS: $crate::metric::Labels<'static> = $crate::__private::checked_labels(
+            &[$($((::core::stringify!($label), $value)),*)?],
+        );
+        static ENTRIES: [
+            ::core::primitive::u8; $crate::__private::entries_len(DECLARED, LABELS)
+        ] = $crate::__private::encode(DECLARED, LABELS);
+        static WORDS: $crate::metric::Words<{ $crate::__private::total_words(DECLARED) }> =
+            $crate::metric::Words::new();
+        static METRICS: $Type = <$Type>::__over(
+            $crate::metric::Group::new(
+                &ENTRIES,
+                DECLARED.len() as ::core::primitive::u32,
+                WORDS.all(),
+            ),
+            WORDS.all(),
+        );
+        &METRICS
+    }};
+}
+
+/// What stands for the name in a template.
+const PLACE: &[u8; 2] = b"{}";
+
+/// Returns the position of the only `{}`.
+const fn place(template: &str) -> usize {
+    let bytes = template.as_bytes();
+    let mut found = None;
+    let mut i = 0;
+    while i + 1 < bytes.len() {
+        if bytes[i] == PLACE[0] && bytes[i + 1] == PLACE[1] {
+            assert!(found.is_none(), "a template has one `{{}}`, not two");
+            found = Some(i);
+        }
+        i += 1;
+    }
+    match found {
+        Some(place) => place,
+        None => panic!("a template needs a `{{}}`, where the name goes"),
+    }
+}
+
+const fn filled_len(template: &str, name: &str) -> usize {
+    template.len() - PLACE.len() + name.len()
+}
+
+/// Returns the bytes of all names together, and checks that no two are the same.
+///
+/// # Panics
+///
+/// At compile time, when used in a constant, for templates that are not allowed.
+#[must_use]
+pub const fn names_len(templates: &[Declared], name: &str) -> usize {
+    let mut len = 0;
+    let mut i = 0;
+    while i < templates.len() {
+        let mut j = 0;
+        while j < i {
+            assert!(
+                !crate::name::same(templates[i].name.as_bytes(), templates[j].name.as_bytes()),
+                "two metrics have the same template"
+            );
+            j += 1;
+        }
+        len += filled_len(templates[i].name, name);
+        i += 1;
+    }
+    len
+}
+
+/// Returns all names end to end.
+///
+/// # Panics
+///
+/// At compile time, when used in a constant, with an `N` that is not [`names_len`].
+#[must_use]
+pub const fn names<const N: usize>(templates: &[Declared], name: &str) -> [u8; N] {
+    const fn copy(names: &mut [u8], at: usize, bytes: &[u8]) -> usize {
+        let mut i = 0;
+        while i < bytes.len() {
+            names[at + i] = bytes[i];
+            i += 1;
+        }
+        at + bytes.len()
+    }
+
+    let mut names = [0; N];
+    let mut at = 0;
+    let mut i = 0;
+    while i < templates.len() {
+        let template = templates[i].name.as_bytes();
+        let (before, rest) = template.split_at(place(templates[i].name));
+        at = copy(&mut names, at, before);
+        at = copy(&mut names, at, name.as_bytes());
+        at = copy(&mut names, at, rest.split_at(PLACE.len()).1);
+        i += 1;
+    }
+    assert!(at == N, "N must be names_len");
+    names
+}
+
+/// Returns the templates with the names that [`names`] made.
+///
+/// # Panics
+///
+/// At compile time, when used in a constant, with an `N` that is not the number of templates.
+#[must_use]
+pub const fn fill<const N: usize>(
+    templates: &'static [Declared],
+    mut names: &'static [u8],
+    name: &str,
+) -> [Declared; N] {
+    assert!(templates.len() == N && N > 0, "N must be the number of templates, and not 0");
+    let mut filled = [templates[0]; N];
+    let mut i = 0;
+    while i < N {
+        let (bytes, rest) = names.split_at(filled_len(templates[i].name, name));
+        filled[i] = templates[i];
+        match core::str::from_utf8(bytes) {
+            Ok(name) => filled[i].name = name,
+            Err(_) => panic!("names are made of whole strings"),
+        }
+        names = rest;
+        i += 1;
+    }
+    filled
+}
