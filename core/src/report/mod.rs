@@ -32,6 +32,8 @@
 mod asynchronous;
 #[cfg(feature = "embedded-io")]
 mod blocking;
+mod kept;
 mod serial;
 
+pub use kept::{Kept, Start};
 pub use serial::{Report, ReportError, ReporterStats, SerialReporter};

@@ -65,7 +65,7 @@ pub struct ReporterStats {
 /// report whether they changed or not; metrics whose words lie beyond `WORDS` are sent as 32-bit
 /// numbers that the receiver widens. `WORDS` may be 0 where words have 64 bits. `FRAME` is the
 /// length of the frame buffer: [`stream_len`](crate::wire::stream_len) of
-/// [`frame_len`](crate::wire::frame_len) of the longest histogram; a metric that does not fit is
+/// [`frame_len`](crate::wire::frame_len) for the longest histogram; a metric that does not fit is
 /// left out and counted.
 ///
 /// The module documentation has an example.
@@ -77,7 +77,10 @@ pub struct ReporterStats {
 #[must_use = "a reporter does nothing unless it is asked to report"]
 pub struct SerialReporter<const METRICS: usize, const WORDS: usize, const FRAME: usize> {
     encoder: Encoder<METRICS, WORDS>,
-    stats: ReporterStats,
+    /// As in [`ReporterStats`].
+    reports: u32,
+    frames_sent: u32,
+    bytes_sent: u32,
     /// The one buffer: frames are made and encoded in place.
     buffer: [u8; FRAME],
 }
@@ -95,8 +98,7 @@ impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
         const {
             assert!(stream_capacity(FRAME) >= FRAME_LEN_MIN, "raise FRAME: a HELLO must fit");
         }
-        let stats = ReporterStats { reports: 0, frames_sent: 0, bytes_sent: 0, frames_dropped: 0 };
-        Self { encoder, stats, buffer: [0; FRAME] }
+        Self { encoder, reports: 0, frames_sent: 0, bytes_sent: 0, buffer: [0; FRAME] }
     }
 
     /// As [`Encoder::with_keyframe_interval`].
@@ -114,9 +116,12 @@ impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
     /// Returns what was done so far.
     #[must_use]
     pub const fn stats(&self) -> ReporterStats {
-        let mut stats = self.stats;
-        stats.frames_dropped = self.encoder.event().frames_dropped;
-        stats
+        ReporterStats {
+            reports: self.reports,
+            frames_sent: self.frames_sent,
+            bytes_sent: self.bytes_sent,
+            frames_dropped: self.encoder.event().frames_dropped,
+        }
     }
 
     /// Returns the encoder, to tell it what the registry refused or a receiver asked for.
@@ -143,8 +148,8 @@ impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
         let len = u32::try_from(len).unwrap_or(u32::MAX);
         report.frames = report.frames.wrapping_add(1);
         report.bytes = report.bytes.wrapping_add(len);
-        self.stats.frames_sent = self.stats.frames_sent.wrapping_add(1);
-        self.stats.bytes_sent = self.stats.bytes_sent.wrapping_add(len);
+        self.frames_sent = self.frames_sent.wrapping_add(1);
+        self.bytes_sent = self.bytes_sent.wrapping_add(len);
     }
 
     /// Notes how the report ended.
@@ -155,7 +160,7 @@ impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
     ) -> Result<Report, ReportError<E>> {
         match result {
             Ok(()) => {
-                self.stats.reports = self.stats.reports.wrapping_add(1);
+                self.reports = self.reports.wrapping_add(1);
                 Ok(report)
             }
             Err(error) => {

@@ -125,6 +125,16 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
         self
     }
 
+    /// As [`with_first_seq`](Self::with_first_seq), before the first report.
+    pub const fn set_first_seq(&mut self, seq: u64) {
+        self.state.seq = seq;
+    }
+
+    /// Returns the complements of the fingerprints of what was sent last; 0 for "never".
+    pub(crate) const fn last_fingerprints(&self) -> &[u32; METRICS] {
+        &self.last
+    }
+
     /// Treats all counts as 32-bit words that wrap, whatever the machine: for simulators and tests
     /// of 32-bit devices.
     ///
@@ -266,26 +276,47 @@ pub const fn stream_capacity(buffer_len: usize) -> usize {
     cobs::capacity(buffer_len)
 }
 
-/// Returns the frame that a histogram of `buckets` buckets needs at worst on a 32-bit target, when
-/// every one of them counts close to 2^39.
+/// Returns the frame that a histogram of `buckets` buckets needs at worst on a 32-bit target while
+/// it has counted at most `values` values; `u64::MAX` is for ever.
 ///
 /// With a full address, add 21 bytes.
 ///
 /// ```
 /// use tapes_core::wire::{frame_len, stream_len};
-/// const BUFFER: usize = stream_len(frame_len(80));
-/// assert_eq!(BUFFER, 567);
+/// // 80 buckets, 1,000 values a second: for 49 days, or for ever.
+/// const MONTHS: usize = stream_len(frame_len(80, 1 << 32));
+/// const ALWAYS: usize = stream_len(frame_len(80, u64::MAX));
+/// assert_eq!((MONTHS, ALWAYS), (415, 565));
 /// ```
 #[must_use]
-pub const fn frame_len(buckets: u32) -> usize {
+pub const fn frame_len(buckets: u32, values: u64) -> usize {
     let buckets = if buckets > BUCKETS_MAX { BUCKETS_MAX } else { buckets };
-    let count = uvarint_len((1 << WIDENED_BITS) - 1);
-    // Spans are at least BRIDGE_MAX zeros apart, which take as many bytes as a span does, so one
+    // Spans are more than BRIDGE_MAX zeros apart, which take as many bytes as a span does, so one
     // span of all buckets is the worst case.
     let spans = uvarint_len(1) + 1 + uvarint_len(buckets as u64);
-    let numbers = uvarint_len(u64::MAX) + 2 * uvarint_len(u32::MAX as u64) + 2 * count;
-    let first = METRICS_LEN + 1;
-    let counts = buckets as usize * count;
-    let len = SHORT_HEADER_LEN_MAX + first + numbers + spans + counts + CRC_LEN;
+    let numbers = uvarint_len(u64::MAX) + 2 * uvarint_len(u32::MAX as u64);
+    let counts = counts_len(buckets as u64 + 2, values) as usize;
+    let len = SHORT_HEADER_LEN_MAX + METRICS_LEN + 1 + numbers + counts + spans + CRC_LEN;
     if len < FRAME_LEN_MIN { FRAME_LEN_MIN } else { len }
+}
+
+/// Returns the bytes that `counts` varints of at most 39 bits can take if their sum is `values`.
+///
+/// A longer varint costs more values than the shorter ones together, so the worst case lengthens
+/// all of them by a byte before any by two.
+const fn counts_len(counts: u64, values: u64) -> u64 {
+    let mut len = counts;
+    let mut left = values;
+    let mut smallest = 1u64 << 7;
+    let mut spent = 0;
+    while smallest < 1 << WIDENED_BITS {
+        let price = smallest - spent;
+        let longer = left / price;
+        let longer = if longer > counts { counts } else { longer };
+        len += longer;
+        left -= longer * price;
+        spent = smallest;
+        smallest <<= 7;
+    }
+    len
 }

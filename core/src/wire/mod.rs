@@ -61,4 +61,5 @@ pub use header::{Address, Dictionary, Flags, FrameType, Header, METRICS_MAX, VER
 pub use hello::{Hello, ResetReason};
 pub use identity::{Epoch, Identity, ORIGIN_LEN_MAX, Origin, OriginLenError};
 pub use report_state::FRAME_LEN_MIN;
+pub(crate) use writer::fingerprint;
 pub use writer::{DataWriter, DictWriter, event_frame, hello_frame, stream_frame};

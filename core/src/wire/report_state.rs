@@ -43,11 +43,8 @@ const _: () = assert!(VERSION < 16, "the version is a nibble");
 enum Pending {
     None,
     Hello,
-    /// Entries from `first` on.
-    Dict {
-        first: u32,
-        count: u32,
-    },
+    /// That many entries.
+    Dict(u32),
     Event,
     Data,
 }
@@ -181,7 +178,7 @@ impl State {
                     self.pass(1);
                 }
             }
-            Pending::Dict { first, count } => self.described(first, count),
+            Pending::Dict(count) => self.described(count),
             Pending::Event => self.eventful = false,
             Pending::Data => {
                 if self.last {
@@ -206,8 +203,18 @@ impl State {
         self.eventful = true;
     }
 
+    /// Returns the first entry that a DICT frame is to hold.
+    fn first_entry(&self) -> u32 {
+        if self.announced < self.dictionary.len() {
+            self.announced
+        } else {
+            self.place.saturating_sub(1)
+        }
+    }
+
     /// Notes that entries went out.
-    fn described(&mut self, first: u32, count: u32) {
+    fn described(&mut self, count: u32) {
+        let first = self.first_entry();
         if first == self.announced {
             self.announced = first.saturating_add(count);
         }
@@ -229,7 +236,7 @@ impl State {
         }
     }
 
-    /// Returns what the next frame of the report is to hold; for DICT, the most entries.
+    /// Returns what the next frame of the report is to hold; of a DICT, the most entries.
     fn plan(&self) -> Pending {
         let metrics = self.dictionary.len();
         if !self.active || self.last {
@@ -237,15 +244,12 @@ impl State {
         } else if !self.greeted {
             Pending::Hello
         } else if self.announced < metrics {
-            let count = metrics.saturating_sub(self.announced);
-            Pending::Dict { first: self.announced, count }
+            Pending::Dict(metrics.saturating_sub(self.announced))
         } else if self.burst > 0 {
-            match self.place.checked_sub(1) {
-                None => Pending::Hello,
-                Some(first) => {
-                    let count = self.burst.min(metrics.saturating_sub(first));
-                    Pending::Dict { first, count }
-                }
+            if self.place == 0 {
+                Pending::Hello
+            } else {
+                Pending::Dict(self.burst.min(metrics.saturating_sub(self.first_entry())))
             }
         } else if self.eventful {
             Pending::Event
@@ -365,17 +369,17 @@ impl Parts<'_> {
                     let header = self.state.header(Flags::NONE);
                     (hello_frame(buffer, &header, &self.state.hello()).map(<[u8]>::len), plan)
                 }
-                Pending::Dict { first, count } => self.dict(source, buffer, first, count),
+                Pending::Dict(most) => self.dict(source, buffer, most),
                 Pending::Event => {
                     let header = self.state.header(Flags::NONE);
                     (event_frame(buffer, &header, &self.state.event).map(<[u8]>::len), plan)
                 }
                 Pending::Data => (self.data(source, buffer), plan),
             };
-            if let Pending::Dict { first, count: 0 } = made {
+            if made == Pending::Dict(0) {
                 // Only with a buffer shorter than `max_frame`.
                 self.state.dropped();
-                self.state.described(first, 1);
+                self.state.described(1);
                 continue;
             }
             if len.is_some() {
@@ -424,11 +428,11 @@ impl Parts<'_> {
         &mut self,
         source: &dyn Source,
         buffer: &mut [u8],
-        first: u32,
         most: u32,
     ) -> (Option<usize>, Pending) {
         let words = self.wraps.len();
         let state = &*self.state;
+        let first = state.first_entry();
         let mut out = DictWriter::new(buffer, &state.header(Flags::NONE), first);
         let mut count = 0;
         let _ = source.visit(first, &mut |sample| {
@@ -448,7 +452,7 @@ impl Parts<'_> {
             count += 1;
             ControlFlow::Continue(())
         });
-        (out.finish().map(<[u8]>::len), Pending::Dict { first, count })
+        (out.finish().map(<[u8]>::len), Pending::Dict(count))
     }
 
     /// Makes a DATA frame.

@@ -3,9 +3,9 @@
 /// The whole dictionary is repeated within this time, in milliseconds.
 pub(super) const DICTIONARY_CYCLE_MS: u32 = 30_000;
 
-/// Most bursts in which the dictionary is repeated: fewer frames than one for each report, so that
+/// Bursts in which the dictionary is repeated, about: fewer frames than one for each report, so that
 /// less of the line goes into headers.
-const BURSTS_MAX: u32 = 8;
+const BURSTS: u32 = 8;
 
 /// Reports from one keyframe to the next, unless set otherwise.
 const KEYFRAME_INTERVAL: u16 = 10;
@@ -17,8 +17,8 @@ pub(super) struct Schedule {
     keyframe_interval: u16,
     /// Reports from one burst of the dictionary to the next, at least 1.
     burst_interval: u16,
-    /// Bursts of one cycle, at least 1.
-    bursts: u16,
+    /// Bursts of one cycle, at least 1 and less than twice [`BURSTS`].
+    bursts: u8,
     /// Reports since the last keyframe that was completed.
     since_keyframe: u16,
     /// Reports since the last burst.
@@ -52,15 +52,15 @@ impl Schedule {
         self
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "at most 30,000")]
+    #[expect(clippy::cast_possible_truncation, reason = "at most 30,000, and 15")]
     pub(super) const fn with_report_interval_ms(mut self, interval_ms: u32) -> Self {
         let interval_ms = if interval_ms == 0 { 1 } else { interval_ms };
         let reports = DICTIONARY_CYCLE_MS / interval_ms;
-        let interval = reports / BURSTS_MAX;
+        let interval = reports / BURSTS;
         let interval = if interval == 0 { 1 } else { interval };
         let bursts = reports / interval;
         self.burst_interval = interval as u16;
-        self.bursts = if bursts == 0 { 1 } else { bursts as u16 };
+        self.bursts = if bursts == 0 { 1 } else { bursts as u8 };
         self
     }
 

@@ -305,7 +305,7 @@ const fn shape_of(value: &Value<'_>) -> u8 {
 
 /// Returns 32 bits that change when a value changes, but for freak accidents: the low bits of the
 /// count of a distribution, all bits of a 32-bit value, the two halves of a longer one mixed.
-pub(super) fn fingerprint(value: &Value<'_>) -> u32 {
+pub(crate) fn fingerprint(value: &Value<'_>) -> u32 {
     /// Not the bits of any `f32` that is sent.
     const NULL: u32 = 0x7fc0_0001;
     let bits = match value {
