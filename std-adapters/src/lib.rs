@@ -1,1 +1,5 @@
-//! std.
+//! Host adapters of tapes.
+#![forbid(unsafe_code)]
+
+pub mod clock;
+pub mod fleet;

@@ -1,0 +1,179 @@
+//! From a frame to changes: the same for epochs of the state and for those kept aside.
+
+use tapes_core::wire::{Body, Frame, Origin, Reading};
+
+use super::device::DeviceCounts;
+use super::dictionary::Entries;
+use super::epoch::{Applied, Change, EpochData, Facts, Observed, Room};
+use super::identity::{EpochKey, MetricKey, NodeId};
+use super::limits::Limits;
+use super::record::Record;
+use super::refusal::Refusal;
+use super::state::{Mutation, State};
+use super::value::Stored;
+
+/// Data that frames change.
+pub(super) trait Target {
+    fn data(&self) -> Option<&EpochData>;
+
+    fn apply(&mut self, change: Change) -> Applied;
+
+    /// Looks for the announced dictionary elsewhere. Returns whether it was found.
+    fn assume(&mut self) -> bool;
+}
+
+/// An epoch of the state.
+#[derive(Debug)]
+pub(super) struct Bound<'s> {
+    pub(super) state: &'s mut State,
+    pub(super) limits: &'s Limits,
+    pub(super) origin: Origin,
+    pub(super) key: EpochKey,
+}
+
+impl Target for Bound<'_> {
+    fn data(&self) -> Option<&EpochData> {
+        self.state.epoch(self.origin, self.key)
+    }
+
+    fn apply(&mut self, change: Change) -> Applied {
+        self.state.apply(self.origin, self.key, Mutation::Change(change), self.limits)
+    }
+
+    fn assume(&mut self) -> bool {
+        let applied = self.state.apply(self.origin, self.key, Mutation::Assume, self.limits);
+        applied == Applied::Meaning
+    }
+}
+
+/// An epoch that is no part of the state: unbound, held, or suspect.
+#[derive(Debug)]
+pub(super) struct Loose<'d> {
+    pub(super) data: &'d mut EpochData,
+    pub(super) room: Room,
+}
+
+impl<'d> Loose<'d> {
+    pub(super) const fn new(data: &'d mut EpochData, limits: &Limits) -> Self {
+        let room = Room { metrics: limits.metrics_per_epoch, bytes: limits.bytes_per_loose_epoch };
+        Self { data, room }
+    }
+}
+
+impl Target for Loose<'_> {
+    fn data(&self) -> Option<&EpochData> {
+        Some(self.data)
+    }
+
+    fn apply(&mut self, change: Change) -> Applied {
+        self.data.apply(change, self.room)
+    }
+
+    fn assume(&mut self) -> bool {
+        false
+    }
+}
+
+/// What absorbing needs besides the target.
+#[derive(Debug)]
+pub(super) struct Absorber<'a> {
+    pub(super) entries: &'a mut Entries,
+    pub(super) node: NodeId,
+    pub(super) counts: &'a mut DeviceCounts,
+}
+
+impl Absorber<'_> {
+    /// Makes all changes that a frame means.
+    pub(super) fn frame(
+        &mut self,
+        target: &mut impl Target,
+        frame: &Frame<'_>,
+        body: &Body<'_>,
+    ) -> Result<(), Refusal> {
+        let seq = frame.header.seq;
+        self.announce(target, frame);
+        match body {
+            Body::Hello(hello) => self.change(target, Change::Facts(Facts::from(hello))),
+            Body::Event(event) => self.change(target, Change::Losses(seq, *event)),
+            Body::Dict(entries) => {
+                for (id, body, descriptor) in *entries {
+                    match self.entries.intern(body, descriptor.as_ref()) {
+                        Some(entry) => self.change(target, Change::Describe(id, entry)),
+                        None => self.counts.misfits += 1,
+                    }
+                }
+                self.settle(target);
+            }
+            Body::Data(values) => {
+                for value in *values {
+                    let (id, reading) = value.map_err(|_| Refusal::Entry)?;
+                    if let Reading::Family(cells) = reading {
+                        for (cell, reading) in cells {
+                            self.reading(target, MetricKey { id, cell }, seq, &reading);
+                        }
+                    } else {
+                        self.reading(target, MetricKey::new(id), seq, &reading);
+                    }
+                }
+            }
+            // A frame of a later version.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Moves all data of one epoch to another one.
+    pub(super) fn adopt(&mut self, target: &mut impl Target, data: EpochData) {
+        let (changes, records) = data.into_changes();
+        changes.into_iter().for_each(|change| self.change(target, change));
+        target.assume();
+        records.into_iter().for_each(|(key, record)| self.record(target, key, record));
+        self.settle(target);
+    }
+
+    fn announce(&mut self, target: &mut impl Target, frame: &Frame<'_>) {
+        let announced = frame.header.dictionary;
+        let known = target.data().map_or(0, |data| data.dictionary().announced().len);
+        if announced.len > known {
+            self.change(target, Change::Announce(announced));
+            if target.assume() {
+                self.settle(target);
+            }
+        }
+    }
+
+    fn reading(
+        &mut self,
+        target: &mut impl Target,
+        key: MetricKey,
+        seq: u64,
+        reading: &Reading<'_>,
+    ) {
+        match Stored::from_reading(reading) {
+            Some(value) => self.record(target, key, Record { seq, value }),
+            None => self.counts.misfits += 1,
+        }
+    }
+
+    fn record(&mut self, target: &mut impl Target, key: MetricKey, record: Record) {
+        match target.data().map(|data| data.observe(key, record, self.node)) {
+            Some(Observed::Change(change)) => self.change(target, change),
+            Some(Observed::Misfit) => self.counts.misfits += 1,
+            Some(Observed::Stale) | None => {}
+        }
+    }
+
+    /// Gives the values that waited for their entries their meaning.
+    fn settle(&mut self, target: &mut impl Target) {
+        let settled = target.data().map(EpochData::settled).unwrap_or_default();
+        settled.into_iter().for_each(|(key, record)| self.record(target, key, record));
+    }
+
+    fn change(&mut self, target: &mut impl Target, change: Change) {
+        match target.apply(change) {
+            Applied::Done | Applied::Meaning => {}
+            Applied::Conflict => self.counts.conflicts += 1,
+            Applied::Full => self.counts.full += 1,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The catalog: which metrics of the whole fleet may be exported, and under which names.
+//!
+//! A scraper drops everything for one duplicate name, so names are settled here, across all
+//! devices. Whoever comes first in a fixed order keeps a name: the receiver's own metrics, then by
+//! class, unit and name. The order of arrival does not matter, so two gateways agree.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use tapes_core::metric::{BaseUnit, Descriptor, Unit};
+use tapes_core::text::prometheus::Family;
+use tapes_core::wire::Origin;
+
+use super::dictionary::Dictionary;
+use super::entry::{Description, OwnedLabels, Quarantine};
+use super::identity::EpochKey;
+use super::own;
+use super::series::{Class, SeriesKey};
+use super::state::State;
+
+/// A claim to a family name; the order decides who keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Claim {
+    class: Class,
+    unit: Box<str>,
+    name: Box<str>,
+}
+
+/// Which metrics may be exported, and under which names.
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    /// Family name of each claim; `None` if another one has the name.
+    families: HashMap<Claim, Option<Arc<str>>>,
+    /// Entries of single epochs that clash with earlier ones of the same epoch.
+    screened: BTreeMap<(Origin, EpochKey), BTreeMap<u32, Quarantine>>,
+}
+
+impl Catalog {
+    /// Settles all names of a state.
+    #[must_use]
+    pub fn build(state: &State) -> Self {
+        let mut catalog = Self::default();
+        let mut claims = BTreeSet::new();
+        // Boards with one firmware share their entries: each is looked at once.
+        let mut seen = HashSet::new();
+        let mut claim = |description: &Arc<Description>| {
+            if seen.insert(Arc::as_ptr(description)) {
+                claims.insert(Claim {
+                    class: Class::of(description.kind),
+                    unit: description.unit().name().into(),
+                    name: description.name.clone(),
+                });
+            }
+        };
+        for (origin, data) in state.origins() {
+            for (key, epoch) in data.epochs() {
+                let screened = screen(epoch.dictionary());
+                let entries = epoch.dictionary().iter();
+                let valid = entries.filter(|(id, _)| !screened.contains_key(id));
+                valid.filter_map(|(_, entry)| entry.description().ok()).for_each(&mut claim);
+                if !screened.is_empty() {
+                    catalog.screened.insert((origin, key), screened);
+                }
+            }
+            data.folded().totals().for_each(|(_, total)| claim(total.description()));
+        }
+        catalog.settle(claims);
+        catalog
+    }
+
+    /// Returns the name under which a series is exported, `None` if another metric has it.
+    #[must_use]
+    pub fn family(&self, key: &SeriesKey) -> Option<&Arc<str>> {
+        let (class, unit, name) = (key.class, key.unit.clone(), key.name.clone());
+        self.families.get(&Claim { class, unit, name })?.as_ref()
+    }
+
+    /// Returns the number of names that were claimed in vain.
+    #[must_use]
+    pub fn withheld(&self) -> usize {
+        self.families.values().filter(|family| family.is_none()).count()
+    }
+
+    /// Returns why an entry of an epoch may not be exported, besides what is wrong with it alone.
+    #[must_use]
+    pub fn screened(&self, origin: Origin, key: EpochKey, id: u32) -> Option<Quarantine> {
+        self.screened.get(&(origin, key))?.get(&id).copied()
+    }
+
+    /// Returns all entries of an epoch that clash with earlier ones.
+    pub(super) fn screened_of(
+        &self,
+        origin: Origin,
+        key: EpochKey,
+    ) -> impl Iterator<Item = Quarantine> {
+        self.screened.get(&(origin, key)).into_iter().flat_map(|ids| ids.values().copied())
+    }
+
+    fn settle(&mut self, claims: BTreeSet<Claim>) {
+        let mut taken: HashSet<String> = HashSet::new();
+        own::FAMILIES.iter().for_each(|own| taken.extend(names_of(&own.descriptor())));
+        for claim in claims {
+            let descriptor = claim.descriptor();
+            let names = names_of(&descriptor);
+            let is_free = names.iter().all(|name| !taken.contains(name));
+            let family = is_free.then(|| Arc::from(Family::of(&descriptor).to_string()));
+            if is_free {
+                taken.extend(names);
+            }
+            self.families.insert(claim, family);
+        }
+    }
+}
+
+impl Claim {
+    fn descriptor(&self) -> Descriptor<'_> {
+        let unit = if self.unit.is_empty() {
+            Unit::NONE
+        } else {
+            Unit::new(BaseUnit::Other(&self.unit), 1)
+        };
+        Descriptor::new(&self.name, self.class.kind(), unit)
+    }
+}
+
+/// Returns every name that a family takes: its own and those of its series.
+fn names_of(descriptor: &Descriptor<'_>) -> Vec<String> {
+    let family = Family::of(descriptor).to_string();
+    let suffixed = |base: &str, suffixes: &[&str]| -> Vec<String> {
+        suffixes.iter().map(|suffix| format!("{base}{suffix}")).collect()
+    };
+    match Class::of(descriptor.kind) {
+        Class::Counter => {
+            let base = family.strip_suffix("_total").unwrap_or(&family);
+            suffixed(base, &["", "_total", "_created"])
+        }
+        Class::Histogram => suffixed(&family, &["", "_bucket", "_count", "_sum", "_created"]),
+        Class::Gauge => vec![family],
+    }
+}
+
+/// Finds entries that could not have been registered after those with smaller ids.
+fn screen(dictionary: &Dictionary) -> BTreeMap<u32, Quarantine> {
+    let mut found = BTreeMap::new();
+    let mut series: BTreeSet<(&str, &OwnedLabels, u32)> = BTreeSet::new();
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for (id, entry) in dictionary.iter() {
+        let Ok(description) = entry.description() else { continue };
+        let name = &*description.name;
+        let parents = name.match_indices('.').filter_map(|(dot, _)| name.get(..dot));
+        let below = format!("{name}.");
+        let is_branch =
+            names.range(below.as_str()..).next().is_some_and(|next| next.starts_with(&below));
+        if is_branch || parents.into_iter().any(|parent| names.contains(parent)) {
+            found.insert(id, Quarantine::LeafIsBranch);
+        } else if !series.insert((name, &description.labels, description.cells())) {
+            found.insert(id, Quarantine::Duplicate);
+        } else {
+            names.insert(name);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tapes_core::metric::{Buckets, Descriptor, Kind, Labels, Unit};
+
+    use super::{Dictionary, Quarantine, screen};
+    use crate::fleet::Limits;
+    use crate::fleet::entry::Entry;
+    use crate::fleet::testing::{Bench, Board};
+
+    const BUCKETS: Buckets = Buckets { scale: 0, first: 0, len: 2 };
+
+    /// Returns the families that a device with these metrics exports.
+    fn families(metrics: &[(&'static str, Kind, Unit<'static>)]) -> Vec<String> {
+        let mut bench = Bench::new(Limits::default());
+        let mut board = Board::new(1, 1);
+        board.dictionary =
+            metrics.iter().map(|(name, kind, unit)| Descriptor::new(name, *kind, *unit)).collect();
+        let frames = [board.hello(), board.dict()];
+        bench.feed_all(&frames);
+        let catalog = super::Catalog::build(bench.fleet.state());
+        let mut families: Vec<_> =
+            catalog.families.values().flatten().map(|family| family.to_string()).collect();
+        families.sort();
+        families
+    }
+
+    /// Prometheus drops a whole scrape for one duplicate family.
+    #[test]
+    fn of_clashing_names_the_smallest_class_and_unit_stay() {
+        let histogram = Kind::Histogram(BUCKETS);
+        for (label, metrics, expected) in [
+            (
+                "mangled alike",
+                vec![("a.b", Kind::GaugeInt, Unit::NONE), ("a_b", Kind::GaugeInt, Unit::NONE)],
+                vec!["a_b"],
+            ),
+            (
+                "gauge beside a histogram's count",
+                vec![("a", histogram, Unit::NONE), ("a_count", Kind::GaugeInt, Unit::NONE)],
+                vec!["a_count"],
+            ),
+            (
+                "the receiver's own name",
+                vec![("tapes_device_up", Kind::GaugeInt, Unit::NONE)],
+                vec![],
+            ),
+            (
+                "another unit is another family",
+                vec![("a", Kind::GaugeInt, Unit::VOLTS), ("a-b", Kind::GaugeInt, Unit::NONE)],
+                vec!["a_b", "a_volts"],
+            ),
+            (
+                "one base unit in two steps",
+                vec![("a", Kind::GaugeInt, Unit::MICROS)],
+                vec!["a_seconds"],
+            ),
+        ] {
+            assert_eq!(families(&metrics), expected, "{label}");
+        }
+    }
+
+    /// A device cannot register these, so they are forged or damaged.
+    #[test]
+    fn entries_are_screened_as_at_registration() {
+        let with = |name, labels: &'static [(&str, &str)]| Descriptor {
+            labels: Labels::new(labels),
+            ..Descriptor::new(name, Kind::Counter, Unit::NONE)
+        };
+        let mut dictionary = Dictionary::default();
+        for (id, descriptor) in (0u32..).zip([
+            with("a.b", &[("x", "1")]),
+            with("a.b", &[("x", "2")]),
+            with("a.b", &[("x", "1")]),
+            with("a", &[]),
+            with("a.b.c", &[]),
+            with("a-b", &[]),
+            with("a.bc", &[]),
+        ]) {
+            let body = id.to_le_bytes();
+            dictionary.describe(id, Arc::new(Entry::new(&body, Some(&descriptor)).unwrap()));
+        }
+        let found: Vec<_> = screen(&dictionary).into_iter().collect();
+        let expected = [
+            (2, Quarantine::Duplicate),
+            (3, Quarantine::LeafIsBranch),
+            (4, Quarantine::LeafIsBranch),
+        ];
+        assert_eq!(found, expected);
+    }
+}

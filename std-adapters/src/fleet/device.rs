@@ -1,0 +1,107 @@
+//! What is known of a device only while it is being received: its sessions and what went wrong.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::epoch::EpochData;
+use super::identity::EpochKey;
+use super::link::Slot;
+use super::session::Session;
+
+/// Time over which new epochs are limited.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What was noticed about the frames of one device; only grows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceCounts {
+    /// Frames accepted.
+    pub frames: u64,
+    /// Frames that were missing when a newer one came; late ones included.
+    pub lost: u64,
+    /// Frames that came after a newer one.
+    pub late: u64,
+    /// Frames that had been heard before.
+    pub duplicates: u64,
+    /// Frames not believed, because sequence number and uptime had gone back.
+    pub suspect: u64,
+    /// Lives that began again under the same epoch.
+    pub epoch_collisions: u64,
+    /// Frames held back because of too many new epochs in a minute.
+    pub epochs_held: u64,
+    /// Times the sender contradicted itself: one sequence number or id, two contents.
+    pub conflicts: u64,
+    /// Values of another shape than their metric's kind, or larger than is kept.
+    pub misfits: u64,
+    /// Changes refused because the device has too many metrics or bytes.
+    pub full: u64,
+}
+
+/// One device as it is being received.
+#[derive(Debug, Default)]
+pub(super) struct Device {
+    pub(super) sessions: BTreeMap<EpochKey, Session>,
+    /// Epochs that began too soon after others.
+    pub(super) held: BTreeMap<EpochKey, Slot>,
+    pub(super) counts: DeviceCounts,
+    /// When epochs were opened, for the last minute.
+    opened: VecDeque<Duration>,
+    /// The epoch of the last keyframe.
+    last_keyframe: Option<EpochKey>,
+}
+
+impl Device {
+    /// Returns whether another epoch may begin now.
+    pub(super) fn may_open(&mut self, now: Duration, max: usize) -> bool {
+        while self.opened.front().is_some_and(|at| now.saturating_sub(*at) >= MINUTE) {
+            self.opened.pop_front();
+        }
+        self.opened.len() < max
+    }
+
+    /// Notes that an epoch began.
+    pub(super) fn opened(&mut self, now: Duration) {
+        self.opened.push_back(now);
+    }
+
+    /// Notes the end of a keyframe. Returns whether two epochs take turns by now: two devices.
+    pub(super) fn keyframe(&mut self, key: EpochKey) -> bool {
+        let is_turn = self.last_keyframe.is_some_and(|last| last != key);
+        self.last_keyframe = Some(key);
+        if let Some(session) = self.sessions.get_mut(&key)
+            && !session.keyframe(is_turn)
+        {
+            return false;
+        }
+        self.sessions.values().filter(|s| s.turns >= super::session::TWIN_TURNS).count() >= 2
+    }
+
+    /// Returns the quietest epoch but for `newest`, if it has been silent for `silence`.
+    pub(super) fn quietest(
+        &self,
+        newest: Option<EpochKey>,
+        now: Duration,
+        silence: Duration,
+    ) -> Option<EpochKey> {
+        let others = self.sessions.iter().filter(|(key, _)| Some(**key) != newest);
+        let (key, session) = others.min_by_key(|(_, session)| session.last())?;
+        (now.saturating_sub(session.last()) >= silence).then_some(*key)
+    }
+
+    /// Returns the slot of a held epoch; the quietest gives way when there are too many.
+    pub(super) fn held(&mut self, key: EpochKey, max: usize) -> &mut Slot {
+        if !self.held.contains_key(&key)
+            && self.held.len() >= max
+            && let Some(quietest) =
+                self.held.iter().min_by_key(|(_, slot)| slot.session.last()).map(|(key, _)| *key)
+        {
+            self.held.remove(&quietest);
+        }
+        self.held.entry(key).or_default()
+    }
+
+    /// Takes out the data of the life that began again under an epoch.
+    pub(super) fn take_suspect(&mut self, key: EpochKey) -> Option<EpochData> {
+        self.sessions.get_mut(&key)?.suspect.take().map(|data| *data)
+    }
+}

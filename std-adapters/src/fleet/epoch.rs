@@ -1,0 +1,327 @@
+//! The data of one epoch: dictionary, records, and what the sender said about itself.
+//!
+//! Plain data that changes in one way only, [`EpochData::apply`]; so a journal of [`Change`]s is
+//! all that persistence needs.
+
+use std::collections::BTreeMap;
+use std::mem::size_of;
+use std::sync::Arc;
+
+use tapes_core::wire::{Event, Hello, ResetReason};
+
+use super::dictionary::{Announced, Described, Dictionary};
+use super::entry::Entry;
+use super::identity::{Ingest, MetricKey, NodeId};
+use super::record::{Merged, Record};
+use super::value::Stored;
+use super::widen::{Falls, widen_value, wraps};
+
+/// What a sender says about itself in HELLO, besides its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Identity of the firmware; 0 if unknown.
+    pub build_id: u64,
+    /// Why the device started.
+    pub reset_reason: ResetReason,
+    /// Number of starts so far; 0 if unknown.
+    pub boot_count: u32,
+    /// Ticks of the uptime in a second; at least 1.
+    pub tick_hz: u32,
+}
+
+impl From<&Hello<'_>> for Facts {
+    fn from(hello: &Hello<'_>) -> Self {
+        Self {
+            build_id: hello.build_id,
+            reset_reason: hello.reset_reason,
+            boot_count: hello.boot_count,
+            tick_hz: hello.tick_hz.max(1),
+        }
+    }
+}
+
+/// One change to the data of an epoch.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// The sender introduced itself.
+    Facts(Facts),
+    /// The sender counted what it lost.
+    Losses(u64, Event),
+    /// A frame announced a dictionary.
+    Announce(Announced),
+    /// An id got a meaning.
+    Describe(u32, Arc<Entry>),
+    /// A metric got a value; one that waited for its entry is done with.
+    Record(MetricKey, Ingest, Record),
+    /// A metric whose meaning is not known got a value.
+    Undescribed(MetricKey, Record),
+}
+
+/// What a received value means.
+#[derive(Debug, Clone)]
+pub enum Observed {
+    /// Make this change.
+    Change(Change),
+    /// A newer value is known.
+    Stale,
+    /// The value is of another shape than the metric's kind.
+    Misfit,
+}
+
+/// What a change did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// The change is made, or changes nothing.
+    Done,
+    /// The change is made, and what ids mean is different now.
+    Meaning,
+    /// The sender contradicts itself; the larger bytes stay.
+    Conflict,
+    /// There are too many metrics, or too many bytes of them.
+    Full,
+}
+
+/// Bounds of one epoch's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Metrics.
+    pub metrics: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+/// A value that waits for its dictionary entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Waiting {
+    record: Record,
+    falls: Falls,
+}
+
+/// Dictionary and values of one epoch.
+#[derive(Debug, Clone, Default)]
+pub struct EpochData {
+    dictionary: Dictionary,
+    records: BTreeMap<(MetricKey, Ingest), Record>,
+    waiting: BTreeMap<MetricKey, Waiting>,
+    facts: Option<Facts>,
+    losses: Option<(u64, Event)>,
+    /// Memory of entries and values, an estimate.
+    bytes: usize,
+}
+
+/// Memory of a map's node for each element, in bytes; an estimate.
+const NODE_BYTES: usize = 48;
+
+impl EpochData {
+    /// Returns the dictionary.
+    #[must_use]
+    pub const fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// Returns what the sender said about itself, `None` before HELLO.
+    #[must_use]
+    pub const fn facts(&self) -> Option<&Facts> {
+        self.facts.as_ref()
+    }
+
+    /// Returns what the sender counted as lost.
+    #[must_use]
+    pub fn losses(&self) -> Event {
+        self.losses.map_or(Event::default(), |(_, event)| event)
+    }
+
+    /// Returns the records by metric and ingest.
+    pub fn records(&self) -> impl Iterator<Item = (MetricKey, Ingest, &Record)> {
+        self.records.iter().map(|((key, ingest), record)| (*key, *ingest, record))
+    }
+
+    /// Returns the metrics that have a value and whose entry is known, with that entry; the value
+    /// is the largest over the nodes that widened it.
+    pub fn values(&self) -> impl Iterator<Item = (MetricKey, &Arc<Entry>, &Stored)> {
+        let mut records = self.records.iter().peekable();
+        let best = std::iter::from_fn(move || {
+            let ((key, _), first) = records.next()?;
+            let mut best = &first.value;
+            while let Some((_, record)) = records.next_if(|((next, _), _)| next == key) {
+                if record.value.count().unwrap_or(0) > best.count().unwrap_or(0) {
+                    best = &record.value;
+                }
+            }
+            Some((*key, best))
+        });
+        best.filter_map(|(key, value)| Some((key, self.dictionary.get(key.id)?, value)))
+    }
+
+    /// Returns the number of values that wait for their dictionary entry.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Returns an estimate of the memory taken, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Returns what a received value means here: widened if its words wrap, and waiting if its
+    /// entry is not known.
+    #[must_use]
+    pub fn observe(&self, key: MetricKey, record: Record, node: NodeId) -> Observed {
+        let Some(entry) = self.dictionary.get(key.id) else {
+            return Observed::Change(Change::Undescribed(key, record));
+        };
+        let Ok(description) = entry.description() else {
+            return Observed::Change(Change::Record(key, Ingest::Absolute, record));
+        };
+        if !record.value.fits(description.kind) || key.cell >= description.cells() {
+            return Observed::Misfit;
+        }
+        if !wraps(description.kind, description.bits) {
+            return Observed::Change(Change::Record(key, Ingest::Absolute, record));
+        }
+        let ingest = Ingest::Widened(node);
+        let known = self.records.get(&(key, ingest));
+        if known.is_some_and(|known| known.seq >= record.seq) {
+            return Observed::Stale;
+        }
+        let value = widen_value(known.map(|known| &known.value), record.value, description.bits);
+        Observed::Change(Change::Record(key, ingest, Record { value, ..record }))
+    }
+
+    /// Makes a change. Nothing else changes this data.
+    pub fn apply(&mut self, change: Change, room: Room) -> Applied {
+        match change {
+            Change::Facts(facts) => {
+                self.facts = Some(facts);
+                Applied::Done
+            }
+            Change::Losses(seq, event) => {
+                if self.losses.is_none_or(|(known, _)| seq > known) {
+                    self.losses = Some((seq, event));
+                }
+                Applied::Done
+            }
+            Change::Announce(announced) => {
+                self.dictionary.announce(announced);
+                Applied::Done
+            }
+            Change::Describe(id, entry) => self.describe(id, entry, room),
+            Change::Record(key, ingest, record) => self.record((key, ingest), record, room),
+            Change::Undescribed(key, record) => self.wait(key, record, room),
+        }
+    }
+
+    /// Takes over the announced dictionary from another epoch of the same origin; see
+    /// [`Dictionary::assume`]. Returns whether that one is the announced one.
+    pub(super) fn assume(&mut self, other: &Dictionary) -> bool {
+        let before = self.dictionary.len();
+        let assumed = self.dictionary.assume(other);
+        let new = self.dictionary.len().saturating_sub(before);
+        self.bytes = self.bytes.saturating_add(new * NODE_BYTES);
+        assumed
+    }
+
+    fn has_room(&self, more: usize, room: Room) -> bool {
+        let metrics = self.records.len().max(self.dictionary.len()).max(self.waiting.len());
+        metrics < room.metrics && self.bytes.saturating_add(more) <= room.bytes
+    }
+
+    fn describe(&mut self, id: u32, entry: Arc<Entry>, room: Room) -> Applied {
+        let bytes = entry.size_bytes() + NODE_BYTES;
+        if self.dictionary.get(id).is_none() && !self.has_room(bytes, room) {
+            return Applied::Full;
+        }
+        match self.dictionary.describe(id, entry) {
+            Described::New => {
+                self.bytes = self.bytes.saturating_add(bytes);
+                Applied::Meaning
+            }
+            Described::Same => Applied::Done,
+            Described::Corrected => Applied::Meaning,
+            Described::Conflict => Applied::Conflict,
+        }
+    }
+
+    fn record(&mut self, key: (MetricKey, Ingest), record: Record, room: Room) -> Applied {
+        if let Some(waiting) = self.waiting.remove(&key.0) {
+            let freed = waiting.record.value.size_bytes() + NODE_BYTES;
+            self.bytes = self.bytes.saturating_sub(freed);
+        }
+        let bytes = record.value.size_bytes() + NODE_BYTES;
+        let Some(known) = self.records.get_mut(&key) else {
+            if !self.has_room(bytes, room) {
+                return Applied::Full;
+            }
+            self.records.insert(key, record);
+            self.bytes = self.bytes.saturating_add(bytes);
+            return Applied::Done;
+        };
+        let before = known.value.size_bytes() + NODE_BYTES;
+        if self.bytes.saturating_sub(before).saturating_add(bytes) > room.bytes {
+            return Applied::Full;
+        }
+        let merged = known.merge(record);
+        let after = known.value.size_bytes() + NODE_BYTES;
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
+        if merged == Merged::Conflict { Applied::Conflict } else { Applied::Done }
+    }
+
+    fn wait(&mut self, key: MetricKey, record: Record, room: Room) -> Applied {
+        let bytes = record.value.size_bytes() + NODE_BYTES;
+        let Some(waiting) = self.waiting.get_mut(&key) else {
+            if !self.has_room(bytes, room) {
+                return Applied::Full;
+            }
+            self.waiting.insert(key, Waiting { record, falls: Falls::default() });
+            self.bytes = self.bytes.saturating_add(bytes);
+            return Applied::Done;
+        };
+        if record.seq <= waiting.record.seq {
+            return Applied::Done;
+        }
+        let before = waiting.record.value.size_bytes() + NODE_BYTES;
+        if self.bytes.saturating_sub(before).saturating_add(bytes) > room.bytes {
+            return Applied::Full;
+        }
+        waiting.falls.note(&waiting.record.value, &record.value);
+        waiting.record = record;
+        self.bytes = self.bytes.saturating_sub(before).saturating_add(bytes);
+        Applied::Done
+    }
+
+    /// Returns the values that have waited for entries that are known now, to be
+    /// [observed](Self::observe) again.
+    #[must_use]
+    pub fn settled(&self) -> Vec<(MetricKey, Record)> {
+        let ready = self.waiting.iter().filter_map(|(key, waiting)| {
+            let entry = self.dictionary.get(key.id)?;
+            let mut record = waiting.record.clone();
+            if let Ok(description) = entry.description()
+                && wraps(description.kind, description.bits)
+            {
+                waiting.falls.widen(&mut record.value, description.bits);
+            }
+            Some((*key, record))
+        });
+        ready.collect()
+    }
+
+    /// Returns everything as changes, to be made to other data: how data of a provisional identity
+    /// moves to the real one.
+    #[must_use]
+    pub fn into_changes(self) -> (Vec<Change>, Vec<(MetricKey, Record)>) {
+        let mut changes = Vec::new();
+        changes.extend(self.facts.map(Change::Facts));
+        changes.extend(self.losses.map(|(seq, event)| Change::Losses(seq, event)));
+        changes.push(Change::Announce(self.dictionary.announced()));
+        let entries = self.dictionary.iter();
+        changes.extend(entries.map(|(id, entry)| Change::Describe(id, Arc::clone(entry))));
+        let records = self.records.into_iter().map(|((key, _), record)| (key, record));
+        let waiting = self.waiting.into_iter().map(|(key, waiting)| (key, waiting.record));
+        (changes, records.chain(waiting).collect())
+    }
+}
+
+const _: () = assert!(size_of::<Record>() <= NODE_BYTES + 32, "records outgrew the estimate");

@@ -1,0 +1,110 @@
+//! Why something received was not used.
+
+use std::fmt;
+
+use tapes_core::wire::FrameError;
+
+/// Why a frame, or a part of a byte stream, was not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The frame cannot be read.
+    Frame(FrameError),
+    /// An entry of a DATA frame cannot be read; the entries before it were used.
+    Entry,
+    /// A frame of a stream ended in the middle of a block: bytes were lost.
+    Cobs,
+    /// A frame of a stream is longer than any frame may be.
+    Oversize,
+    /// There are as many devices as the fleet may have.
+    OriginsFull,
+    /// Too many other devices speak on this link.
+    LinkOrigins,
+    /// The device has as many epochs as may be kept, and all of them are in use.
+    EpochsFull,
+    /// The epoch was folded; its frames come too late.
+    EpochFolded,
+    /// Another link speaks for the epoch.
+    OtherLink,
+    /// Too many epochs of the device began within a minute; the frame is kept aside.
+    EpochHeld,
+    /// The sequence number jumped; the frame is kept until another one agrees.
+    Jump,
+    /// HELLO of another short epoch is awaited, and what this one's frames held had to go.
+    Unbound,
+    /// The link is closed.
+    Closed,
+}
+
+impl Refusal {
+    /// Every reason, for a metric that shows all of them from the start.
+    pub const REASONS: [&'static str; 19] = [
+        "truncated",
+        "too_long",
+        "crc",
+        "version",
+        "critical",
+        "auth",
+        "malformed",
+        "entry",
+        "cobs",
+        "oversize",
+        "origins_full",
+        "link_origins",
+        "epochs_full",
+        "epoch_folded",
+        "other_link",
+        "epoch_held",
+        "seq_jump",
+        "unbound",
+        "closed",
+    ];
+
+    /// Returns a short name that never changes, fit for a label value.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Frame(error) => error.reason(),
+            Self::Entry => "entry",
+            Self::Cobs => "cobs",
+            Self::Oversize => "oversize",
+            Self::OriginsFull => "origins_full",
+            Self::LinkOrigins => "link_origins",
+            Self::EpochsFull => "epochs_full",
+            Self::EpochFolded => "epoch_folded",
+            Self::OtherLink => "other_link",
+            Self::EpochHeld => "epoch_held",
+            Self::Jump => "seq_jump",
+            Self::Unbound => "unbound",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl From<FrameError> for Refusal {
+    fn from(error: FrameError) -> Self {
+        Self::Frame(error)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Frame(error) => error.fmt(f),
+            Self::Entry => f.write_str("unreadable value"),
+            Self::Cobs => f.write_str("bytes lost within a frame"),
+            Self::Oversize => f.write_str("longer than a frame may be"),
+            Self::OriginsFull => f.write_str("too many devices"),
+            Self::LinkOrigins => f.write_str("too many devices on this link"),
+            Self::EpochsFull => f.write_str("too many epochs of this device"),
+            Self::EpochFolded => f.write_str("too late: the epoch is closed for good"),
+            Self::OtherLink => f.write_str("another link speaks for this epoch"),
+            Self::EpochHeld => f.write_str("too many restarts within a minute"),
+            Self::Jump => f.write_str("sequence number jumped"),
+            Self::Unbound => f.write_str("too many senders without HELLO"),
+            Self::Closed => f.write_str("link is closed"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}

@@ -1,0 +1,198 @@
+//! What is known of an epoch only while it is being received: order, owner, pace, rates.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tapes_core::metric::Kind;
+use tapes_core::rates::{Ewma, RateReading, Ticks};
+use tapes_core::wire::{Flags, Header};
+
+use super::epoch::EpochData;
+use super::identity::MetricKey;
+use super::link::LinkId;
+use super::tracker::Tracker;
+
+/// Keyframes of two epochs, in turns, after which they are two devices.
+pub(super) const TWIN_TURNS: u32 = 3;
+
+/// Report interval of a device of which two reports have not been heard yet.
+const INTERVAL_DEFAULT: Duration = Duration::from_secs(10);
+
+/// Shortest report interval that is believed when deciding whether a device is silent: a pause of
+/// a second is a hiccup, not an absence.
+const INTERVAL_MIN: Duration = Duration::from_secs(2);
+
+/// Longest report interval that is believed.
+const INTERVAL_MAX: Duration = Duration::from_secs(300);
+
+/// Report intervals of silence after which a device is down.
+const SILENT_INTERVALS: u32 = 3;
+
+/// One epoch as it is being received.
+#[derive(Debug, Default)]
+pub(super) struct Session {
+    pub(super) tracker: Tracker,
+    /// The link that may speak for the epoch.
+    pub(super) owner: Option<LinkId>,
+    /// Arrival of the first accepted frame.
+    first: Option<Duration>,
+    /// Arrival of the last accepted frame.
+    last: Duration,
+    /// Uptime at the end of the last report.
+    report: Option<Duration>,
+    interval: Option<Duration>,
+    rates: Option<EpochRates>,
+    /// Whether the epoch began while this receiver ran, so that its counts began at zero here;
+    /// `None` until the tick rate is known.
+    began_here: Option<bool>,
+    /// Whether a keyframe was heard.
+    keyframed: bool,
+    /// Keyframes heard after a keyframe of another epoch of the origin.
+    pub(super) turns: u32,
+    /// Data of the life that seems to have begun under the same epoch.
+    pub(super) suspect: Option<Box<EpochData>>,
+}
+
+impl Session {
+    /// Returns a session that a link speaks for.
+    pub(super) fn owned_by(link: LinkId) -> Self {
+        Self { owner: Some(link), ..Self::default() }
+    }
+
+    /// Returns this session under another owner.
+    pub(super) fn handed_to(self, owner: Option<LinkId>) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// Returns when the epoch was last heard.
+    pub(super) const fn last(&self) -> Duration {
+        self.last
+    }
+
+    /// Returns whether no frame was accepted yet.
+    pub(super) const fn is_new(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Notes an accepted frame. `uptime` is its uptime, if the tick rate is known.
+    pub(super) fn heard(&mut self, header: &Header<'_>, uptime: Option<Duration>, now: Duration) {
+        self.first.get_or_insert(now);
+        self.last = now;
+        if self.began_here.is_none() {
+            self.began_here = uptime.map(|uptime| uptime <= now);
+        }
+        let Some(uptime) = uptime.filter(|_| header.flags.contains(Flags::LAST)) else { return };
+        if let Some(before) = self.report.replace(uptime)
+            && uptime > before
+        {
+            let sample = (uptime - before).min(INTERVAL_MAX);
+            let decayed = self.interval.map_or(sample, |known| (known * 3 + sample) / 4);
+            self.interval = Some(decayed.max(sample));
+        }
+    }
+
+    /// Notes the end of a keyframe. `is_turn` says whether another epoch of the origin had one
+    /// since. Returns whether this one takes turns by now.
+    pub(super) fn keyframe(&mut self, is_turn: bool) -> bool {
+        if is_turn && self.keyframed {
+            self.turns = self.turns.saturating_add(1);
+        }
+        self.keyframed = true;
+        self.turns >= TWIN_TURNS
+    }
+
+    /// Returns the silence after which the device counts as down.
+    pub(super) fn patience(&self) -> Duration {
+        self.interval.unwrap_or(INTERVAL_DEFAULT).max(INTERVAL_MIN) * SILENT_INTERVALS
+    }
+
+    /// Moves the rates on to the uptime of the last frame.
+    pub(super) fn advance_rates(&mut self, data: &EpochData, uptime: u64) {
+        let Some(facts) = data.facts() else { return };
+        let rates = match &mut self.rates {
+            Some(rates) if uptime >= rates.uptime => rates,
+            // The first frame, or a warm reset: the uptime began again, the counts go on.
+            other => {
+                let from_zero = other.is_none() && self.began_here == Some(true);
+                let start = if from_zero { 0 } else { uptime };
+                other.insert(EpochRates::new(start, facts.tick_hz, from_zero))
+            }
+        };
+        rates.advance(data, uptime);
+    }
+
+    /// Returns the rates of a meter or timer.
+    pub(super) fn rates(&self, key: MetricKey) -> Option<RateReading> {
+        let rates = self.rates.as_ref()?;
+        Some(rates.counts.get(&key)?.reading(rates.ticks.seconds()))
+    }
+}
+
+/// Rates of the meters and timers of one epoch, over the device's own uptime.
+#[derive(Debug)]
+struct EpochRates {
+    ticks: Ticks,
+    uptime: u64,
+    counts: BTreeMap<MetricKey, Ewma>,
+    /// Whether counts began at zero when the ticks did.
+    from_zero: bool,
+}
+
+impl EpochRates {
+    fn new(start: u64, tick_hz: u32, from_zero: bool) -> Self {
+        let ticks = Ticks::new(start, tick_hz);
+        Self { ticks, uptime: start, counts: BTreeMap::new(), from_zero }
+    }
+
+    fn advance(&mut self, data: &EpochData, uptime: u64) {
+        let due = self.ticks.advance(uptime);
+        self.uptime = uptime;
+        for (key, entry, value) in data.values() {
+            let kind = entry.description().map(|description| description.kind);
+            if !matches!(kind, Ok(Kind::Meter | Kind::Timer(_))) {
+                continue;
+            }
+            let Some(count) = value.count() else { continue };
+            let baseline = if self.from_zero { 0 } else { count };
+            self.counts.entry(key).or_insert_with(|| Ewma::new(baseline)).advance(due, count);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tapes_core::wire::{Flags, Header};
+
+    use super::Session;
+
+    fn report(session: &mut Session, at_s: u64) {
+        let header = Header { flags: Flags::LAST, ..Header::short(1) };
+        let at = Duration::from_secs(at_s);
+        session.heard(&header, Some(at), at);
+    }
+
+    /// A fixed patience would call every slow device dead, or notice a dead fast one after minutes.
+    #[test]
+    fn patience_follows_the_report_interval() {
+        let mut session = Session::default();
+        assert_eq!(session.patience(), Duration::from_secs(30));
+        report(&mut session, 10);
+        report(&mut session, 70);
+        assert_eq!(session.patience(), Duration::from_secs(180));
+        (71..100).for_each(|at_s| report(&mut session, at_s));
+        assert_eq!(session.patience(), Duration::from_secs(6));
+    }
+
+    /// An ordinary reboot must not look like two devices.
+    #[test]
+    fn twins_take_turns_three_times() {
+        let (mut a, mut b) = (Session::default(), Session::default());
+        assert!(!a.keyframe(false) && !b.keyframe(true), "a reboot");
+        for turn in 1..3 {
+            assert!(!a.keyframe(true) && !b.keyframe(true), "turn {turn}");
+        }
+        assert!(a.keyframe(true) && b.keyframe(true));
+    }
+}

@@ -1,0 +1,252 @@
+//! Snapshots: the fleet at one moment, added up and named, for exporters to read without a lock.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tapes_core::metric::{Descriptor, Labels, Value};
+use tapes_core::rates::RateReading;
+use tapes_core::wire::{Event, Origin};
+
+use super::Fleet;
+use super::catalog::Catalog;
+use super::device::{Device, DeviceCounts};
+use super::entry::Quarantine;
+use super::epoch::{EpochData, Facts};
+use super::identity::{EpochKey, MetricKey};
+use super::link::LinkCounts;
+use super::series::{Class, SeriesKey, Total};
+use super::state::OriginData;
+
+/// One series of one device.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// What tells it apart.
+    pub key: SeriesKey,
+    /// Its value.
+    pub total: Total,
+    /// Rates of a meter or timer, over the device's uptime; `None` while the device is silent.
+    pub rates: Option<RateReading>,
+    /// Name under which Prometheus sees it; `None` if another metric has that name.
+    pub family: Option<Arc<str>>,
+    /// Whether the value is current: gauges go stale when the device falls silent, counts later.
+    pub is_fresh: bool,
+}
+
+impl Series {
+    /// Calls `f` with what core's encoders take.
+    pub fn read<R>(&self, f: impl FnOnce(&Descriptor<'_>, &Value<'_>) -> R) -> R {
+        self.read_as(&self.key.name, f)
+    }
+
+    /// As [`read`](Self::read), under another name.
+    pub fn read_as<R>(&self, name: &str, f: impl FnOnce(&Descriptor<'_>, &Value<'_>) -> R) -> R {
+        let labels: Vec<_> = self.key.labels.iter().map(|(name, v)| (&**name, &**v)).collect();
+        let descriptor = Descriptor {
+            help: &self.total.description().help,
+            labels: Labels::new(&labels),
+            ..Descriptor::new(name, self.total.kind(), self.total.unit())
+        };
+        f(&descriptor, &self.total.value().as_value(self.total.kind().buckets()))
+    }
+}
+
+/// One device as exporters see it; of two devices that share an origin, one epoch of it.
+#[derive(Debug, Clone)]
+pub struct DeviceSnapshot {
+    /// The origin in hexadecimal, for twins followed by `#` and the epoch.
+    pub name: String,
+    /// Whether it was heard within three of its report intervals.
+    pub is_up: bool,
+    /// Time since it was heard.
+    pub silence: Duration,
+    /// Lives of its values so far.
+    pub boots: u64,
+    /// What the newest life said about itself.
+    pub facts: Option<Facts>,
+    /// What it says it lost, all lives added up.
+    pub losses: Event,
+    /// What was noticed about its frames.
+    pub counts: DeviceCounts,
+    /// Entries of its dictionaries that are not exported, by reason.
+    pub quarantined: BTreeMap<&'static str, u64>,
+    /// Values that could not be added up exactly, and series without a name.
+    pub withheld: u64,
+    /// Its series, by name.
+    pub series: Vec<Series>,
+}
+
+/// The fleet at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Devices by origin.
+    pub devices: Vec<DeviceSnapshot>,
+    /// What came in, by name of the links.
+    pub links: Vec<(String, LinkCounts)>,
+    /// Links that are open.
+    pub links_open: usize,
+    /// Names that more than one metric claims, without those that got one.
+    pub names_withheld: usize,
+    /// Memory of dictionaries and values, in bytes; an estimate.
+    pub state_bytes: usize,
+}
+
+/// A device under way: epochs are added from the oldest to the newest.
+#[derive(Debug, Default)]
+struct Sum {
+    totals: BTreeMap<SeriesKey, (Total, Option<RateReading>)>,
+    withheld: u64,
+    losses: Event,
+    quarantined: BTreeMap<&'static str, u64>,
+}
+
+impl Fleet {
+    /// Adds everything up as of `now`, which is monotonic time.
+    ///
+    /// Costs a copy of every value that is exported.
+    #[must_use]
+    pub fn snapshot(&self, now: Duration) -> Snapshot {
+        let catalog = self.catalog();
+        let mut devices = Vec::new();
+        let mut state_bytes = 0usize;
+        let nobody = Device::default();
+        for (origin, data) in self.state.origins() {
+            state_bytes = state_bytes.saturating_add(data.bytes());
+            let device = self.devices.get(&origin).unwrap_or(&nobody);
+            let view = View { catalog: &catalog, origin, data, device, now };
+            if data.is_twins() {
+                devices.extend(data.epochs().into_iter().map(|(key, epoch)| view.twin(key, epoch)));
+            } else {
+                devices.push(view.whole(self.limits.forget_after));
+            }
+        }
+        Snapshot {
+            devices,
+            links: self.links.counts().map(|(name, c)| (name.to_owned(), c.clone())).collect(),
+            links_open: self.links.len(),
+            names_withheld: catalog.withheld(),
+            state_bytes,
+        }
+    }
+}
+
+/// What a device's snapshot is made from.
+#[derive(Debug, Clone, Copy)]
+struct View<'f> {
+    catalog: &'f Catalog,
+    origin: Origin,
+    data: &'f OriginData,
+    device: &'f Device,
+    now: Duration,
+}
+
+impl View<'_> {
+    /// Returns all epochs of the origin added up.
+    fn whole(&self, forget_after: Duration) -> DeviceSnapshot {
+        let mut sum = Sum { withheld: self.data.folded().misfits(), ..Sum::default() };
+        let totals = self.data.folded().totals();
+        sum.totals.extend(totals.map(|(key, total)| (key.clone(), (total.clone(), None))));
+        let newest = self.data.newest();
+        for (key, epoch) in self.data.epochs() {
+            self.add(&mut sum, key, epoch, Some(key) == newest);
+        }
+        self.finish(self.origin.to_string(), newest, sum, forget_after)
+    }
+
+    /// Returns one epoch as a device of its own.
+    fn twin(&self, key: EpochKey, epoch: &EpochData) -> DeviceSnapshot {
+        let mut sum = Sum::default();
+        self.add(&mut sum, key, epoch, true);
+        let name = format!("{}#{key}", self.origin);
+        // Old lives of twins belong to nobody for sure: they go when they fall silent.
+        self.finish(name, Some(key), sum, Duration::ZERO)
+    }
+
+    fn add(&self, sum: &mut Sum, key: EpochKey, epoch: &EpochData, is_newest: bool) {
+        let losses = epoch.losses();
+        for (total, more) in [
+            (&mut sum.losses.registry_full, losses.registry_full),
+            (&mut sum.losses.frames_dropped, losses.frames_dropped),
+            (&mut sum.losses.epoch_collisions, losses.epoch_collisions),
+        ] {
+            *total = total.saturating_add(more);
+        }
+        for (metric, entry, value) in epoch.values() {
+            if self.catalog.screened(self.origin, key, metric.id).is_some() {
+                continue;
+            }
+            let Some(total) = Total::new(entry, value) else { continue };
+            let Some(series) = SeriesKey::of(total.description(), metric.cell) else { continue };
+            if is_newest || series.class.adds_up() {
+                let rates = if is_newest { self.rates(key, metric) } else { None };
+                sum.add(series, total, rates);
+            }
+        }
+        if is_newest {
+            sum.quarantine(epoch, self.catalog.screened_of(self.origin, key));
+        }
+    }
+
+    fn rates(&self, key: EpochKey, metric: MetricKey) -> Option<RateReading> {
+        self.device.sessions.get(&key)?.rates(metric)
+    }
+
+    fn finish(
+        &self,
+        name: String,
+        newest: Option<EpochKey>,
+        mut sum: Sum,
+        forget_after: Duration,
+    ) -> DeviceSnapshot {
+        let newest_session = newest.and_then(|key| self.device.sessions.get(&key));
+        let silence = newest_session.map_or(Duration::MAX, |s| self.now.saturating_sub(s.last()));
+        let patience = newest_session.map_or(Duration::ZERO, |session| session.patience());
+        let is_up = silence <= patience;
+        let is_counting = is_up || silence <= forget_after;
+        let series: Vec<_> = std::mem::take(&mut sum.totals)
+            .into_iter()
+            .map(|(key, (total, rates))| Series {
+                family: self.catalog.family(&key).cloned(),
+                rates: rates.filter(|_| is_up),
+                is_fresh: if key.class == Class::Gauge { is_up } else { is_counting },
+                key,
+                total,
+            })
+            .collect();
+        let nameless = series.iter().filter(|series| series.family.is_none()).count();
+        DeviceSnapshot {
+            name,
+            is_up,
+            silence,
+            boots: self.data.opened(),
+            facts: newest.and_then(|key| self.data.epoch(key)?.facts().copied()),
+            losses: sum.losses,
+            counts: self.device.counts,
+            quarantined: sum.quarantined,
+            withheld: sum.withheld.saturating_add(nameless as u64),
+            series,
+        }
+    }
+}
+
+impl Sum {
+    fn add(&mut self, key: SeriesKey, total: Total, rates: Option<RateReading>) {
+        match self.totals.get_mut(&key) {
+            Some((sum, sum_rates)) if key.class.adds_up() => {
+                self.withheld += u64::from(sum.add(&total).is_err());
+                *sum_rates = rates.or(*sum_rates);
+            }
+            _ => {
+                self.totals.insert(key, (total, rates));
+            }
+        }
+    }
+
+    fn quarantine(&mut self, epoch: &EpochData, screened: impl Iterator<Item = Quarantine>) {
+        let entries = epoch.dictionary().iter();
+        let alone = entries.filter_map(|(_, entry)| entry.description().err());
+        for reason in alone.chain(screened) {
+            *self.quarantined.entry(reason.reason()).or_default() += 1;
+        }
+    }
+}

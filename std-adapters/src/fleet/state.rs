@@ -1,0 +1,289 @@
+//! Everything received: origins, their epochs, and what is left of folded ones.
+//!
+//! The state is plain data that changes in one way only, [`State::apply`]. What inputs and clocks
+//! add to it for the time of a run (who speaks on which link, rates, held frames) is kept outside.
+
+use std::collections::BTreeMap;
+
+use tapes_core::wire::Origin;
+
+use super::epoch::{Applied, Change, EpochData, Room};
+use super::fold::Folded;
+use super::identity::EpochKey;
+use super::limits::Limits;
+
+/// One change to the state.
+#[derive(Debug, Clone)]
+pub enum Mutation {
+    /// A new life of the origin's values began, or was heard of for the first time.
+    Open,
+    /// Something was learned about an epoch.
+    Change(Change),
+    /// The dictionary that the epoch announced is taken over from another epoch of the origin, if
+    /// one has it.
+    Assume,
+    /// The epoch goes into the sums of old ones; its late frames are refused from now on.
+    Fold,
+    /// The origin turned out to be two devices; its epochs are exported apart from now on.
+    Twins,
+}
+
+/// The epochs of one origin.
+#[derive(Debug, Clone, Default)]
+pub struct OriginData {
+    epochs: BTreeMap<EpochKey, Life>,
+    folded: Folded,
+    /// Number of epochs ever opened.
+    opened: u64,
+    twins: bool,
+}
+
+/// An epoch and when it was first heard.
+#[derive(Debug, Clone)]
+struct Life {
+    /// Position among the origin's epochs by first contact.
+    contact: u64,
+    data: EpochData,
+}
+
+impl OriginData {
+    /// Returns an epoch's data.
+    #[must_use]
+    pub fn epoch(&self, key: EpochKey) -> Option<&EpochData> {
+        self.epochs.get(&key).map(|life| &life.data)
+    }
+
+    /// Returns the epochs from the oldest to the newest: by first contact, but behind one that
+    /// says itself that it is newer.
+    #[must_use]
+    pub fn epochs(&self) -> Vec<(EpochKey, &EpochData)> {
+        let mut lives: Vec<_> = self.epochs.iter().collect();
+        lives.sort_by_key(|(_, life)| life.contact);
+        let newest = self.newest();
+        lives.sort_by_key(|(key, _)| Some(**key) == newest);
+        lives.into_iter().map(|(key, life)| (*key, &life.data)).collect()
+    }
+
+    /// Returns the newest epoch: the one whose gauges are current.
+    #[must_use]
+    pub fn newest(&self) -> Option<EpochKey> {
+        let mut lives: Vec<_> = self.epochs.iter().collect();
+        lives.sort_by_key(|(_, life)| life.contact);
+        lives
+            .into_iter()
+            .map(|(key, _)| *key)
+            .reduce(|newest, key| if key.is_before(newest) { newest } else { key })
+    }
+
+    /// Returns the last part of an epoch: the life that its frames belong to now.
+    #[must_use]
+    pub fn last_part(&self, first: EpochKey) -> Option<EpochKey> {
+        let last = EpochKey { part: u16::MAX, ..first };
+        self.epochs.range(first..=last).next_back().map(|(key, _)| *key)
+    }
+
+    /// Returns the number of epochs that are kept apart.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.epochs.len()
+    }
+
+    /// Returns whether no epoch is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.epochs.is_empty()
+    }
+
+    /// Returns the number of epochs ever opened.
+    #[must_use]
+    pub const fn opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// Returns whether two devices share this origin.
+    #[must_use]
+    pub const fn is_twins(&self) -> bool {
+        self.twins
+    }
+
+    /// Returns the sums of folded epochs.
+    #[must_use]
+    pub const fn folded(&self) -> &Folded {
+        &self.folded
+    }
+
+    /// Returns an estimate of the memory taken, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let epochs = self.epochs.values().map(|life| life.data.bytes());
+        epochs.fold(self.folded.bytes(), usize::saturating_add)
+    }
+}
+
+/// The state of everything received.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    origins: BTreeMap<Origin, OriginData>,
+    /// Counts changes of what ids mean, for those who derive something from it.
+    meaning: u64,
+}
+
+impl State {
+    /// Returns the data of an origin.
+    #[must_use]
+    pub fn origin(&self, origin: Origin) -> Option<&OriginData> {
+        self.origins.get(&origin)
+    }
+
+    /// Returns the origins in their order.
+    pub fn origins(&self) -> impl Iterator<Item = (Origin, &OriginData)> {
+        self.origins.iter().map(|(origin, data)| (*origin, data))
+    }
+
+    /// Returns the number of origins.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.origins.len()
+    }
+
+    /// Returns whether nothing was received.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.origins.is_empty()
+    }
+
+    /// Returns an epoch's data.
+    #[must_use]
+    pub fn epoch(&self, origin: Origin, key: EpochKey) -> Option<&EpochData> {
+        self.origin(origin)?.epoch(key)
+    }
+
+    /// Returns a number that changes whenever an id gets another meaning or an epoch comes or goes.
+    #[must_use]
+    pub const fn meaning(&self) -> u64 {
+        self.meaning
+    }
+
+    /// Makes a mutation. Nothing else changes the state.
+    ///
+    /// Limits hold whatever the mutation is: [`Applied::Full`] says that it was refused.
+    pub fn apply(
+        &mut self,
+        origin: Origin,
+        key: EpochKey,
+        mutation: Mutation,
+        limits: &Limits,
+    ) -> Applied {
+        let applied = self.apply_to_origin(origin, key, mutation, limits);
+        if applied == Applied::Meaning {
+            self.meaning = self.meaning.wrapping_add(1);
+        }
+        applied
+    }
+
+    fn apply_to_origin(
+        &mut self,
+        origin: Origin,
+        key: EpochKey,
+        mutation: Mutation,
+        limits: &Limits,
+    ) -> Applied {
+        if !self.origins.contains_key(&origin) && self.origins.len() >= limits.origins {
+            return Applied::Full;
+        }
+        let data = self.origins.entry(origin).or_default();
+        match mutation {
+            Mutation::Open => data.open(key, limits),
+            Mutation::Change(change) => data.change(key, change, limits),
+            Mutation::Assume => data.assume(key),
+            Mutation::Fold => data.fold(key, limits),
+            Mutation::Twins => {
+                data.twins = true;
+                Applied::Meaning
+            }
+        }
+    }
+}
+
+impl OriginData {
+    fn open(&mut self, key: EpochKey, limits: &Limits) -> Applied {
+        if self.epochs.contains_key(&key) {
+            return Applied::Done;
+        }
+        if self.epochs.len() >= limits.epochs_per_origin {
+            return Applied::Full;
+        }
+        self.epochs.insert(key, Life { contact: self.opened, data: EpochData::default() });
+        self.opened = self.opened.saturating_add(1);
+        Applied::Meaning
+    }
+
+    fn change(&mut self, key: EpochKey, change: Change, limits: &Limits) -> Applied {
+        let total = self.bytes();
+        let Some(life) = self.epochs.get_mut(&key) else { return Applied::Full };
+        let others = total.saturating_sub(life.data.bytes());
+        let bytes = limits.bytes_per_origin.saturating_sub(others);
+        life.data.apply(change, Room { metrics: limits.metrics_per_epoch, bytes })
+    }
+
+    fn assume(&mut self, key: EpochKey) -> Applied {
+        let Some(mut life) = self.epochs.remove(&key) else { return Applied::Done };
+        let lives = self.epochs.values().rev();
+        let assumed = lives.map(|other| other.data.dictionary()).any(|d| life.data.assume(d));
+        self.epochs.insert(key, life);
+        if assumed { Applied::Meaning } else { Applied::Done }
+    }
+
+    fn fold(&mut self, key: EpochKey, limits: &Limits) -> Applied {
+        let Some(life) = self.epochs.get(&key) else { return Applied::Done };
+        if !self.folded.fold(key, &life.data, limits.tombstones_per_origin) {
+            return Applied::Full;
+        }
+        self.epochs.remove(&key);
+        Applied::Meaning
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EpochKey, Limits, Mutation, State};
+    use crate::fleet::epoch::Applied;
+    use tapes_core::wire::{Epoch, Origin};
+
+    const ORIGIN: Origin = Origin::from_array([1]);
+
+    fn key(order: u32, nonce: u32) -> EpochKey {
+        EpochKey::new(Epoch::new(order, nonce))
+    }
+
+    /// A late frame of an old boot must not bring back an old temperature.
+    #[test]
+    fn the_newest_epoch_is_the_last_heard_unless_it_says_it_is_older() {
+        for (label, heard, newest) in [
+            ("unknown orders", [key(0, 9), key(0, 1)], key(0, 1)),
+            ("rising orders", [key(1, 9), key(2, 1)], key(2, 1)),
+            ("late old boot", [key(2, 1), key(1, 9)], key(2, 1)),
+            ("order lost", [key(7, 1), key(0, 2)], key(0, 2)),
+        ] {
+            let mut state = State::default();
+            for key in heard {
+                state.apply(ORIGIN, key, Mutation::Open, &Limits::default());
+            }
+            let data = state.origin(ORIGIN).unwrap();
+            assert_eq!(data.newest(), Some(newest), "{label}");
+            assert_eq!(data.epochs().last().unwrap().0, newest, "{label}");
+        }
+    }
+
+    /// Without the bound one sender with random origins fills the memory.
+    #[test]
+    fn origins_and_epochs_are_bounded() {
+        let limits = Limits { origins: 1, epochs_per_origin: 1, ..Limits::default() };
+        let mut state = State::default();
+        let mut open = |origin, nonce| state.apply(origin, key(0, nonce), Mutation::Open, &limits);
+        assert_eq!(open(ORIGIN, 1), Applied::Meaning);
+        assert_eq!(open(ORIGIN, 1), Applied::Done);
+        assert_eq!(open(ORIGIN, 2), Applied::Full);
+        assert_eq!(open(Origin::from_array([2]), 1), Applied::Full);
+    }
+}

@@ -1,0 +1,172 @@
+//! Values as the fleet keeps them: owned, comparable, and of a known size.
+
+use std::mem::size_of;
+
+use tapes_core::metric::{Buckets, Counts, Distribution, Kind, Value};
+use tapes_core::wire::Reading;
+
+/// Longest value of a shape that this version does not know, in bytes.
+///
+/// Such values are kept so that they can be passed on; they are never exported.
+pub const OPAQUE_LEN_MAX: usize = 1_024;
+
+/// The numbers of a histogram or timer.
+///
+/// The order of the fields is the order in which two of equal sequence number are compared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Histogram {
+    /// Sum of all raw values.
+    pub sum: u64,
+    /// Values at or below the first bound.
+    pub zero: u64,
+    /// Values above the last bound.
+    pub overflow: u64,
+    /// Values in each bucket; missing ones at the end count as 0.
+    pub buckets: Vec<u64>,
+    /// Smallest raw value, `None` while there is none.
+    pub min: Option<u64>,
+    /// Largest raw value, `None` while there is none.
+    pub max: Option<u64>,
+}
+
+impl Histogram {
+    /// Returns the number of values, wrapping.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.buckets
+            .iter()
+            .fold(self.zero.wrapping_add(self.overflow), |sum, n| sum.wrapping_add(*n))
+    }
+
+    /// Returns the numbers as core reads them.
+    #[must_use]
+    pub fn counts(&self) -> Counts<'_> {
+        Counts {
+            sum: self.sum,
+            min: self.min,
+            max: self.max,
+            zero: self.zero,
+            overflow: self.overflow,
+            buckets: &self.buckets,
+        }
+    }
+}
+
+/// A value as it was received, owned.
+///
+/// The order is total and the same on every node: by shape, then by number. It decides only
+/// between two values with the same sequence number, which a correct sender never makes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stored {
+    /// A counter, meter or unsigned gauge.
+    Unsigned(u64),
+    /// An up/down counter or signed gauge.
+    Signed(i64),
+    /// The bits of a 32-bit floating-point gauge.
+    F32(u32),
+    /// The bits of a 64-bit floating-point gauge.
+    F64(u64),
+    /// A gauge that was never set.
+    Null,
+    /// A histogram or timer.
+    Histogram(Box<Histogram>),
+    /// A shape of a later version.
+    Opaque(Box<[u8]>),
+}
+
+impl Stored {
+    /// Copies a received value; `None` if it is larger than this receiver keeps.
+    #[must_use]
+    pub fn from_reading(reading: &Reading<'_>) -> Option<Self> {
+        Some(match reading {
+            Reading::Unsigned(value) => Self::Unsigned(*value),
+            Reading::Signed(value) => Self::Signed(*value),
+            Reading::F32(value) => Self::F32(value.to_bits()),
+            Reading::F64(value) => Self::F64(value.to_bits()),
+            Reading::Null => Self::Null,
+            Reading::Histogram(histogram) => {
+                let mut buckets = Vec::new();
+                for (index, count) in histogram.buckets() {
+                    let index = usize::try_from(index).ok()?;
+                    if index >= tapes_core::metric::BUCKETS_MAX as usize {
+                        return None;
+                    }
+                    if buckets.len() <= index {
+                        buckets.resize(index + 1, 0);
+                    }
+                    *buckets.get_mut(index)? = count;
+                }
+                Self::Histogram(Box::new(Histogram {
+                    sum: histogram.sum,
+                    zero: histogram.zero,
+                    overflow: histogram.overflow,
+                    buckets,
+                    min: histogram.min,
+                    max: histogram.max,
+                }))
+            }
+            Reading::Unknown(bytes) if bytes.len() <= OPAQUE_LEN_MAX => {
+                Self::Opaque((*bytes).into())
+            }
+            _ => return None,
+        })
+    }
+
+    /// Returns whether a metric of this kind can have this value.
+    #[must_use]
+    pub fn fits(&self, kind: Kind) -> bool {
+        match (self, kind) {
+            (Self::Unsigned(_), Kind::Counter | Kind::Meter | Kind::GaugeUint)
+            | (Self::Signed(_), Kind::UpDown | Kind::GaugeInt)
+            | (Self::F32(_), Kind::GaugeFloat)
+            | (Self::F64(_), Kind::GaugeDouble) => true,
+            (Self::Null, kind) => kind.is_gauge() && kind != Kind::UpDown,
+            (Self::Histogram(histogram), kind) => {
+                kind.buckets().is_some_and(|b| histogram.buckets.len() <= b.len as usize)
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the memory this value takes, in bytes.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Histogram(histogram) => {
+                    size_of::<Histogram>() + histogram.buckets.capacity() * size_of::<u64>()
+                }
+                Self::Opaque(bytes) => bytes.len(),
+                _ => 0,
+            }
+    }
+
+    /// Returns the number of events of a counter, meter, histogram or timer.
+    #[must_use]
+    pub fn count(&self) -> Option<u64> {
+        match self {
+            Self::Unsigned(count) => Some(*count),
+            Self::Histogram(histogram) => Some(histogram.count()),
+            _ => None,
+        }
+    }
+
+    /// Returns the value as core's encoders read it; NaN and opaque values read as null.
+    #[must_use]
+    pub fn as_value(&self, geometry: Option<Buckets>) -> Value<'_> {
+        match (self, geometry) {
+            (Self::Unsigned(value), _) => Value::Unsigned(*value),
+            (Self::Signed(value), _) => Value::Signed(*value),
+            (Self::F32(bits), _) if !f32::from_bits(*bits).is_nan() => {
+                Value::F32(f32::from_bits(*bits))
+            }
+            (Self::F64(bits), _) if !f64::from_bits(*bits).is_nan() => {
+                Value::F64(f64::from_bits(*bits))
+            }
+            (Self::Histogram(histogram), Some(geometry)) => {
+                Value::Distribution(Distribution::new(geometry, histogram.counts()))
+            }
+            _ => Value::Null,
+        }
+    }
+}
