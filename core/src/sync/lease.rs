@@ -4,62 +4,105 @@
 //! records while a thread is being torn down. A lane is handed on with its totals when its thread
 //! has ended.
 
-use core::cell::Cell;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::Ordering;
 
-use super::LANES;
+use super::atom::Sharable;
 
-/// The lane that threads without one of their own share.
-pub(super) const SHARED: usize = LANES - 1;
+/// Marks a lane that nobody leases.
+const FREE: u32 = 0;
+/// Marks a lane that a thread leases.
+const TAKEN: u32 = 1;
 
-/// A thread that has not asked for a lane yet.
-const NONE: usize = usize::MAX;
-
-/// Which lanes are leased; the shared one's flag is never used.
-static TAKEN: [AtomicBool; LANES] = [const { AtomicBool::new(false) }; LANES];
-
-std::thread_local! {
-    /// This thread's lane, or [`NONE`]. Has no destructor, so it is readable to the very end.
-    static LANE: Cell<usize> = const { Cell::new(NONE) };
-    /// Gives the lane back when the thread ends.
-    static LEASE: Lease = const { Lease };
+/// Which of `N` lanes are leased.
+#[derive(Debug)]
+pub(super) struct Pool<A, const N: usize> {
+    /// `FREE` or `TAKEN`; that of the last lane, which is shared, is never used.
+    lanes: [A; N],
 }
 
-struct Lease;
+impl<A: Sharable<Value = u32>, const N: usize> Pool<A, N> {
+    /// The lane that threads without one of their own share.
+    pub(super) const SHARED: usize = N - 1;
 
-impl Drop for Lease {
-    fn drop(&mut self) {
-        let lane = LANE.replace(SHARED);
-        if let Some(taken) = TAKEN.get(lane) {
-            // Pairs with the Acquire exchange in `acquire`: the next owner goes on from this
-            // thread's last words.
-            taken.store(false, Ordering::Release);
+    /// Returns a pool of lanes that must all be zero.
+    pub(super) const fn new(lanes: [A; N]) -> Self {
+        Self { lanes }
+    }
+
+    /// Takes a lane, if one is free.
+    pub(super) fn take(&self) -> Option<usize> {
+        self.lanes.iter().take(Self::SHARED).position(|lane| {
+            // Acquire pairs with the Release store of the former owner in `give_back`: whoever
+            // takes the lane goes on from its last words.
+            lane.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        })
+    }
+
+    /// Gives a lane back for which `take` has been called.
+    pub(super) fn give_back(&self, lane: usize) {
+        if let Some(lane) = self.lanes.get(lane) {
+            // Pairs with the Acquire exchange in `take`.
+            lane.store(FREE, Ordering::Release);
         }
     }
 }
 
-/// Returns the lane of this thread; one thread-local load once it has one.
-#[inline(always)]
-pub(super) fn lane() -> usize {
-    let lane = LANE.get();
-    if lane == NONE { acquire() } else { lane }
-}
+#[cfg(all(feature = "lanes-1", feature = "std"))]
+pub(super) use thread::{SHARED, lane};
 
-#[cold]
-fn acquire() -> usize {
-    let free = TAKEN.iter().take(SHARED).position(|taken| {
-        // Acquire pairs with the Release store of the former owner.
-        taken.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
-    });
-    let lane = free.unwrap_or(SHARED);
-    LANE.set(lane);
-    if lane != SHARED && LEASE.try_with(|_| ()).is_err() {
-        // The thread is ending and would never give the lane back.
-        LANE.set(SHARED);
-        if let Some(taken) = TAKEN.get(lane) {
-            taken.store(false, Ordering::Release);
-        }
-        return SHARED;
+#[cfg(all(feature = "lanes-1", feature = "std"))]
+mod thread {
+    use core::cell::Cell;
+    use core::sync::atomic::AtomicU32;
+
+    use super::Pool;
+    use crate::sync::LANES;
+
+    type Lanes = Pool<AtomicU32, LANES>;
+
+    /// The lane that threads without one of their own share.
+    pub(in crate::sync) const SHARED: usize = Lanes::SHARED;
+
+    /// A thread that has not asked for a lane yet.
+    const NONE: usize = usize::MAX;
+
+    static POOL: Lanes = Pool::new([const { AtomicU32::new(super::FREE) }; LANES]);
+
+    std::thread_local! {
+        /// This thread's lane, or [`NONE`]. Has no destructor, so it is readable to the very end.
+        static LANE: Cell<usize> = const { Cell::new(NONE) };
+        /// Gives the lane back when the thread ends.
+        static LEASE: Lease = const { Lease };
     }
-    lane
+
+    struct Lease;
+
+    impl Drop for Lease {
+        fn drop(&mut self) {
+            let lane = LANE.replace(SHARED);
+            if lane < SHARED {
+                POOL.give_back(lane);
+            }
+        }
+    }
+
+    /// Returns the lane of this thread; one thread-local load once it has one.
+    #[inline(always)]
+    pub(in crate::sync) fn lane() -> usize {
+        let lane = LANE.get();
+        if lane == NONE { acquire() } else { lane }
+    }
+
+    #[cold]
+    fn acquire() -> usize {
+        let lane = POOL.take().unwrap_or(SHARED);
+        LANE.set(lane);
+        if lane < SHARED && LEASE.try_with(|_| ()).is_err() {
+            // The thread is ending and would never give the lane back.
+            LANE.set(SHARED);
+            POOL.give_back(lane);
+            return SHARED;
+        }
+        lane
+    }
 }

@@ -15,14 +15,21 @@
 //! NMI and `HardFault` handlers cannot be masked and may lose a count if they record. A
 //! single-core critical section loses counts while a second core records.
 
-#[cfg(target_has_atomic = "64")]
-use core::sync::atomic::AtomicU64;
-use core::sync::atomic::Ordering;
-#[cfg(all(feature = "lanes-1", feature = "std"))]
-mod lease;
-
 #[cfg(not(target_has_atomic = "64"))]
-use core::sync::atomic::{AtomicU32, fence};
+use core::sync::atomic::AtomicU32 as Atomic;
+#[cfg(target_has_atomic = "64")]
+use core::sync::atomic::AtomicU64 as Atomic;
+use core::sync::atomic::Ordering;
+
+mod atom;
+#[cfg(any(all(test, loom), all(feature = "lanes-1", feature = "std")))]
+mod lease;
+#[cfg(test)]
+mod model;
+#[cfg(any(test, not(target_has_atomic = "64")))]
+mod split;
+
+use atom::{Atom, Number as _, Sharable};
 
 /// A storage word: `u64` where 64-bit atomics are native, else `u32`. Words wrap.
 #[cfg(target_has_atomic = "64")]
@@ -31,13 +38,12 @@ pub(crate) type Word = u64;
 #[cfg(not(target_has_atomic = "64"))]
 pub(crate) type Word = u32;
 
-#[cfg(target_has_atomic = "64")]
-type Atomic = AtomicU64;
-#[cfg(not(target_has_atomic = "64"))]
-type Atomic = AtomicU32;
-
 /// Words of a 64-bit sum: one where words have 64 bits, else low, ahead and behind.
-pub(crate) const SUM_WORDS: usize = if size_of::<Word>() == 8 { 1 } else { 3 };
+#[cfg(target_has_atomic = "64")]
+pub(crate) const SUM_WORDS: usize = 1;
+/// Words of a 64-bit sum: one where words have 64 bits, else low, ahead and behind.
+#[cfg(not(target_has_atomic = "64"))]
+pub(crate) const SUM_WORDS: usize = split::WORDS;
 
 /// Copies of the words, one for each core or thread.
 pub(crate) const LANES: usize = if cfg!(feature = "lanes-16") {
@@ -54,22 +60,25 @@ pub(crate) const LANES: usize = if cfg!(feature = "lanes-16") {
 
 /// One word of storage that wraps.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Default))]
 #[repr(transparent)]
-pub(crate) struct Cell(Atomic);
+pub(crate) struct Cell<A = Atomic>(A);
 
 impl Cell {
     #[expect(clippy::declare_interior_mutable_const, reason = "the initial value of arrays")]
     pub(crate) const ZERO: Self = Self(Atomic::new(0));
+}
 
+impl<A: Atom> Cell<A> {
     /// Reads the word; one load. Relaxed: words are independent unless a method says otherwise.
     #[inline(always)]
-    pub(crate) fn load(&self) -> Word {
+    pub(crate) fn load(&self) -> A::Value {
         self.0.load(Ordering::Relaxed)
     }
 
     /// Sets the word; one store.
     #[inline(always)]
-    pub(crate) fn store(&self, value: Word) {
+    pub(crate) fn store(&self, value: A::Value) {
         self.0.store(value, Ordering::Relaxed);
     }
 }
@@ -80,6 +89,7 @@ pub(crate) struct Section {
     /// Lane of this core or thread; below [`LANES`] if the hook keeps its contract.
     pub(crate) lane: usize,
     /// Whether others write to this lane too, so that only read-modify-write keeps their counts.
+    #[cfg(target_has_atomic = "32")]
     shared: bool,
 }
 
@@ -88,7 +98,7 @@ pub(crate) struct Section {
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
     let lane = lease::lane();
-    f(Section { lane, shared: lane == lease::SHARED })
+    f(if lane == lease::SHARED { Section::shared(lane) } else { Section::alone(lane) })
 }
 
 /// Runs `f` where it may change the words of a lane: that of this core, with interrupts masked.
@@ -96,7 +106,7 @@ pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
     let (restore, lane) = tapes_hooks::lane::enter();
-    let result = f(Section { lane: lane as usize, shared: false });
+    let result = f(Section::alone(lane as usize));
     tapes_hooks::lane::exit(restore);
     result
 }
@@ -105,20 +115,39 @@ pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
 #[cfg(all(not(feature = "lanes-1"), target_has_atomic = "32"))]
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
-    f(Section { lane: 0, shared: true })
+    f(Section::shared(0))
 }
 
 /// Runs `f` where it may change the words: in a critical section.
 #[cfg(all(not(feature = "lanes-1"), not(target_has_atomic = "32")))]
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
-    critical_section::with(|_| f(Section { lane: 0, shared: false }))
+    critical_section::with(|_| f(Section::alone(0)))
 }
 
 impl Section {
+    /// A section in which nobody else changes the words of `lane`.
+    #[allow(dead_code, reason = "not every backend has one")]
+    #[inline(always)]
+    const fn alone(lane: usize) -> Self {
+        Self {
+            lane,
+            #[cfg(target_has_atomic = "32")]
+            shared: false,
+        }
+    }
+
+    /// A section in which others change the words of `lane` too.
+    #[cfg(target_has_atomic = "32")]
+    #[allow(dead_code, reason = "not every backend has one")]
+    #[inline(always)]
+    const fn shared(lane: usize) -> Self {
+        Self { lane, shared: true }
+    }
+
     /// Adds to a word of this section's lane, wrapping.
     #[inline(always)]
-    pub(crate) fn add(self, cell: &Cell, n: Word) {
+    pub(crate) fn add<A: Sharable>(self, cell: &Cell<A>, n: A::Value) {
         #[cfg(target_has_atomic = "32")]
         if self.shared {
             // Relaxed: a count publishes nothing but itself.
@@ -130,7 +159,7 @@ impl Section {
 
     /// Raises a word of this section's lane to `value` if it is smaller.
     #[inline(always)]
-    pub(crate) fn raise(self, cell: &Cell, value: Word) {
+    pub(crate) fn raise<A: Sharable>(self, cell: &Cell<A>, value: A::Value) {
         if value <= cell.load() {
             return;
         }
@@ -168,96 +197,12 @@ pub(crate) fn read_sum(cells: &[Cell; SUM_WORDS]) -> u64 {
     split::read(cells)
 }
 
-/// 64-bit sums in three 32-bit words: low, ahead and behind.
-///
-/// The writer moves `ahead` before the low word overflows and `behind` after it; a reader that
-/// loads them in the opposite order sees two equal high halves, and then the low word belongs to
-/// them, or different ones, and then the sum is passing the multiple of 2^32 that it returns. A
-/// sum read twice never goes backwards.
-#[cfg(not(target_has_atomic = "64"))]
-mod split {
-    use super::{Cell, Ordering, SUM_WORDS, Section, fence};
-
-    #[inline(always)]
-    pub(super) fn add(section: Section, cells: &[Cell; SUM_WORDS], n: u32) {
-        #[cfg(target_has_atomic = "32")]
-        if section.shared {
-            add_shared(cells, n);
-            return;
-        }
-        let _ = section;
-        let [low, ahead, behind] = cells;
-        let (sum, carry) = low.load().overflowing_add(n);
-        if carry {
-            let high = ahead.load().wrapping_add(1);
-            ahead.store(high);
-            // Pairs with the Acquire load of `low` in `read`: who sees the new low word sees the
-            // new `ahead`.
-            fence(Ordering::Release);
-            low.store(sum);
-            // Pairs with the Acquire load of `behind` in `read`: who sees the new `behind` sees
-            // the new low word.
-            fence(Ordering::Release);
-            behind.store(high);
-        } else {
-            low.store(sum);
-        }
-    }
-
-    /// With compare-and-swap: several writers at once, and only a carry takes a critical section.
-    #[cfg(target_has_atomic = "32")]
-    fn add_shared(cells: &[Cell; SUM_WORDS], n: u32) {
-        let [low, _, _] = cells;
-        let mut old = low.load();
-        while let Some(sum) = old.checked_add(n) {
-            // Relaxed: without a carry the low word publishes nothing but itself.
-            match low.0.compare_exchange_weak(old, sum, Ordering::Relaxed, Ordering::Relaxed) {
-                Ok(_) => return,
-                Err(seen) => old = seen,
-            }
-        }
-        critical_section::with(|_| carry_shared(cells, n));
-    }
-
-    /// Adds under the critical section. Others still add without it as long as they do not carry,
-    /// so the low word may grow under us, or have been carried by another before we came.
-    #[cfg(target_has_atomic = "32")]
-    fn carry_shared(cells: &[Cell; SUM_WORDS], n: u32) {
-        let [low, ahead, behind] = cells;
-        let mut announced = None;
-        loop {
-            let old = low.load();
-            let (sum, carry) = old.overflowing_add(n);
-            if carry && announced.is_none() {
-                let high = ahead.load().wrapping_add(1);
-                ahead.store(high);
-                announced = Some(high);
-            }
-            // Release: as the fences of `add`; the new low word is seen after the new `ahead`.
-            if low.0.compare_exchange(old, sum, Ordering::Release, Ordering::Relaxed).is_ok() {
-                break;
-            }
-        }
-        if let Some(high) = announced {
-            // Pairs with the Acquire load of `behind` in `read`.
-            fence(Ordering::Release);
-            behind.store(high);
-        }
-    }
-
-    #[inline]
-    pub(super) fn read(cells: &[Cell; SUM_WORDS]) -> u64 {
-        let [low, ahead, behind] = cells;
-        // Acquire: see `add`.
-        let behind = behind.0.load(Ordering::Acquire);
-        let low = low.0.load(Ordering::Acquire);
-        let ahead = ahead.load();
-        if ahead == behind {
-            (u64::from(behind) << 32) | u64::from(low)
-        } else {
-            u64::from(behind.wrapping_add(1)) << 32
-        }
-    }
+/// Makes a 64-bit sum whole that a reset caught in the middle of a carry; nobody may record.
+pub(crate) fn repair_sum(cells: &[Cell; SUM_WORDS]) {
+    #[cfg(target_has_atomic = "64")]
+    let _ = cells;
+    #[cfg(not(target_has_atomic = "64"))]
+    split::repair(cells);
 }
 
 /// Runs `f` while nobody else registers: set-up only, never recording or reading.
