@@ -71,6 +71,34 @@ impl<'r> Group<'r> {
         self.run.is(&other.run)
     }
 
+    /// Returns a hash of the entries: groups of the same names, kinds and buckets have the same.
+    pub(crate) fn layout_hash(&self) -> u32 {
+        // FNV-1a.
+        self.entries
+            .iter()
+            .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    }
+
+    /// Sets all words to zero; nobody may record meanwhile.
+    pub(crate) fn clear(&self) {
+        self.run.clear();
+    }
+
+    /// Repairs sums that a reset caught in the middle of a carry; nobody may record meanwhile.
+    pub(crate) fn repair(&self) {
+        let mut offset = 0usize;
+        for body in Entries::new(self.entries) {
+            let Some(descriptor) = Descriptor::read_body(body) else { break };
+            let words = words_of(descriptor.kind);
+            for _ in 0..descriptor.dimensions.cells() {
+                if descriptor.kind.buckets().is_some() {
+                    self.run.run(offset, words).repair_sum();
+                }
+                offset = offset.wrapping_add(words);
+            }
+        }
+    }
+
     /// Calls `visitor` for every metric from `from` on; ids and words count from the given bases.
     pub(crate) fn visit_from<'s>(
         &self,

@@ -55,6 +55,11 @@
 /// `faults: Counter per Fault`, `requests: Timer per (Method, Status) [max = 1 s]`; see
 /// [`Family`](crate::Family).
 ///
+/// # Storage elsewhere
+///
+/// `= "motor" in WORDS_OF_MOTOR { … }` takes a `static WORDS_OF_MOTOR: Words<{ MotorMetrics::WORDS }>`
+/// that the program placed itself, as in RAM that a reset does not clear.
+///
 /// # By hand
 ///
 /// The macro makes nothing that could not be written out: [`Words`](crate::metric::Words) holds
@@ -69,6 +74,7 @@ macro_rules! metrics {
     (
         $(#[$meta:meta])*
         $vis:vis static $NAME:ident: $Type:ident = $prefix:literal
+        $(in $words:path)?
         $(, labels($($label:ident = $value:literal),* $(,)?))?
         {
             $(
@@ -91,6 +97,21 @@ macro_rules! metrics {
         }
 
         impl $Type {
+            const __DECLARED: &'static [$crate::__private::Declared] = &[$(
+                $crate::__private::Declared {
+                    name: ::core::concat!($prefix, ".", ::core::stringify!($field)),
+                    help: ::core::concat!($($help),*),
+                    spec: $crate::__spec!($kind $(<$value_type>)? $([$($options)*])?),
+                    dimensions: $crate::__dimensions!($($labels)?),
+                },
+            )*];
+
+            /// Number of metrics.
+            $vis const METRICS: usize = Self::__DECLARED.len();
+
+            /// Storage words, of one lane.
+            $vis const WORDS: usize = $crate::__private::total_words(Self::__DECLARED);
+
             /// Returns the view that readers take.
             #[must_use]
             $vis const fn group(&self) -> $crate::metric::Group<'static> {
@@ -106,21 +127,13 @@ macro_rules! metrics {
 
         $(#[$meta])*
         $vis static $NAME: $Type = {
-            const DECLARED: &[$crate::__private::Declared] = &[$(
-                $crate::__private::Declared {
-                    name: ::core::concat!($prefix, ".", ::core::stringify!($field)),
-                    help: ::core::concat!($($help),*),
-                    spec: $crate::__spec!($kind $(<$value_type>)? $([$($options)*])?),
-                    dimensions: $crate::__dimensions!($($labels)?),
-                },
-            )*];
+            const DECLARED: &[$crate::__private::Declared] = $Type::__DECLARED;
             const LABELS: $crate::metric::Labels<'static> = $crate::__private::checked_labels(
                 &[$($((::core::stringify!($label), $value)),*)?],
             );
             static ENTRIES: [u8; $crate::__private::entries_len(DECLARED, LABELS)] =
                 $crate::__private::encode(DECLARED, LABELS);
-            static WORDS: $crate::metric::Words<{ $crate::__private::total_words(DECLARED) }> =
-                $crate::metric::Words::new();
+            $crate::__words!(WORDS, $Type $(, $words)?);
             $Type {
                 __group: $crate::metric::Group::new(&ENTRIES, DECLARED.len() as u32, WORDS.all()),
                 $(
@@ -135,6 +148,18 @@ macro_rules! metrics {
                 )*
             }
         };
+    };
+}
+
+/// The storage of a group: its own, or one that the user placed.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __words {
+    ($WORDS:ident, $Type:ident) => {
+        static $WORDS: $crate::metric::Words<{ $Type::WORDS }> = $crate::metric::Words::new();
+    };
+    ($WORDS:ident, $Type:ident, $words:path) => {
+        const $WORDS: &$crate::metric::Words<{ $Type::WORDS }> = &$words;
     };
 }
 

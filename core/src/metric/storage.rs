@@ -1,6 +1,6 @@
 //! Words on a tape: where the values of metrics live.
 
-use crate::sync::{Cell, LANES, SUM_WORDS, Section, Word, read_sum};
+use crate::sync::{Cell, LANES, SUM_WORDS, Section, Word, read_sum, repair_sum};
 
 /// `N` words of storage for each lane, all zero at first: a `static` one lies in .bss.
 ///
@@ -117,6 +117,20 @@ impl<'r> Run<'r> {
     /// Returns the largest value of word `i` over the lanes; 0 if there is none.
     pub(crate) fn largest(&self, i: usize) -> Word {
         self.lanes.iter().filter_map(|lane| lane.get(i)).map(Cell::load).max().unwrap_or(0)
+    }
+
+    /// Sets all words of all lanes to zero.
+    pub(crate) fn clear(&self) {
+        for cell in self.lanes.iter().flat_map(|lane| lane.iter()) {
+            cell.store(0);
+        }
+    }
+
+    /// Repairs the 64-bit sum in the first words of each lane after a reset.
+    pub(crate) fn repair_sum(&self) {
+        for cells in self.lanes.iter().filter_map(|lane| lane.first_chunk::<SUM_WORDS>()) {
+            repair_sum(cells);
+        }
     }
 
     /// Returns the 64-bit sum in the first words, over the lanes, wrapping.
