@@ -31,6 +31,7 @@
 //! | feature | adds | needs | costs |
 //! |---|---|---|---|
 //! | `std` | host clocks, owned names, a process-wide registry, registries within registries | std | – |
+//! | `macros` | attributes and derives: metrics of functions and types, labels | – | syn, when compiling |
 //! | `wire` | frames: encoder, decoder | – | cobs, crc, heapless, postcard, serde |
 //! | `embedded-io` | the serial reporter over a blocking writer | `wire` | embedded-io |
 //! | `embedded-io-async` | the serial reporter over an async writer | `wire` | embedded-io-async |
@@ -73,3 +74,5 @@ pub use metric::{
 };
 pub use registry::{Cached, Details, MetricName, Produced, Producer, Ratio, Registry, RegistryView};
 pub use snapshot::{Filter, Source};
+#[cfg(feature = "macros")]
+pub use tapes_macros::{Label, Metered, counted, errors, metered, timed};

@@ -1,0 +1,20 @@
+//! `#[counted]`.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::args::Form;
+use crate::record;
+
+const FORM: Form =
+    Form { attribute: "counted", kind: "Counter", keys: &[], example: "MOTOR.loops" };
+
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    record::expand(&FORM, arguments, item, |args, function, place| {
+        let (krate, body, handle) = (&args.krate, &function.body, place.reference());
+        Ok(quote! {
+            #krate::Counter::increment(#handle);
+            #body
+        })
+    })
+}
