@@ -55,8 +55,8 @@ const PLAN_DELAY: u32 = 45_000;
 /// What the reporter remembers: the last value of each metric, and how often each word has wrapped.
 const METRICS: usize = MOTOR.group().metrics() as usize;
 const WORDS: usize = MOTOR.group().words();
-/// Room for a frame with all buckets of `loop_time`.
-const FRAME: usize = stream_len(frame_len(64));
+/// Room for a frame with all buckets of `loop_time`, full for as long as the board lives.
+const FRAME: usize = stream_len(frame_len(64, u64::MAX));
 
 /// When the pass that runs was due, in microseconds.
 static DUE: AtomicU32 = AtomicU32::new(0);

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::arguments::Arguments;
 use crate::places;
 use crate::problem::{Outcome, Problem};
 use crate::process;
@@ -21,6 +22,38 @@ pub(crate) fn examples() -> Vec<String> {
     names
 }
 
+/// What to build: an executable of a firmware workspace.
+pub(crate) struct Image<'a> {
+    pub(crate) directory: PathBuf,
+    pub(crate) name: &'a str,
+    /// A list as cargo takes it; may be empty.
+    pub(crate) features: &'a str,
+}
+
+impl Image<'_> {
+    /// Builds it and returns the ELF file. With features it is a copy with a name of its own, so that several
+    /// can be compared.
+    pub(crate) fn build(&self) -> Outcome<PathBuf> {
+        let Self { directory, name, features } = self;
+        let toolchain = Toolchain::find(RP2040)?;
+        let image = toolchain.artifact(name);
+        let first = if image.exists() { "" } else { ", 1 to 2 minutes the first time" };
+        eprintln!("building firmware {name} with {}{first} …", toolchain.describe());
+        let mut build = toolchain.cargo("build", directory);
+        build.args(["--quiet", "--release", "--bin", name]);
+        if features.is_empty() {
+            return process::run(&mut build).map(|()| image);
+        }
+        process::run(build.args(["--features", features]))?;
+        let copies = places::firmware_target().join("images");
+        let copy = copies.join(format!("{name}+{}", features.replace([',', '/', ' '], "+")));
+        fs::create_dir_all(&copies)
+            .and_then(|()| fs::copy(&image, &copy))
+            .map_err(Problem::io(format!("cannot write {}", copy.display())))?;
+        Ok(copy)
+    }
+}
+
 /// Builds an example and returns its ELF file; the path of an ELF file is taken as it is.
 pub(crate) fn build(name: &str) -> Outcome<PathBuf> {
     let path = Path::new(name);
@@ -37,11 +70,31 @@ pub(crate) fn build(name: &str) -> Outcome<PathBuf> {
             examples().join(", ")
         )));
     }
-    let toolchain = Toolchain::find(RP2040)?;
-    let image = toolchain.artifact(name);
-    let first = if image.exists() { "" } else { ", 1 to 2 minutes the first time" };
-    eprintln!("building firmware {name} with {}{first} …", toolchain.describe());
-    let mut build = toolchain.cargo("build", &places::firmware());
-    process::run(build.args(["--quiet", "--release", "--bin", name]))?;
-    Ok(image)
+    Image { directory: places::firmware(), name, features: "" }.build()
+}
+
+pub(crate) const HELP: &str = "\
+Builds firmware for the RP2040 and prints the path of its ELF file.
+
+usage: cargo xtask firmware BIN [--in DIRECTORY] [--features LIST]
+
+  BIN              an executable of the firmware workspace
+  --in DIRECTORY   that workspace (default examples-rp2040)
+  --features LIST  features to build it with; the file then has them in its name
+
+examples:
+  cargo xtask firmware timing_loop
+  arm-none-eabi-size $(cargo xtask firmware timing_loop)
+  cargo xtask firmware record --in tests/firmware --features lanes-2";
+
+/// `cargo xtask firmware`: for scripts and tests.
+pub(crate) fn firmware(mut arguments: Arguments) -> Outcome {
+    let directory = arguments.value("--in")?.map_or_else(places::firmware, PathBuf::from);
+    let features = arguments.value("--features")?.unwrap_or_default();
+    let name = arguments.positional().ok_or_else(|| {
+        Problem::new(format!("which one? There are the examples {}", examples().join(", ")))
+    })?;
+    arguments.finish("firmware")?;
+    println!("{}", Image { directory, name: &name, features: &features }.build()?.display());
+    Ok(())
 }

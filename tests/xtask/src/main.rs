@@ -29,7 +29,7 @@ struct Command {
     run: fn(Arguments) -> Outcome,
 }
 
-const COMMANDS: [Command; 3] = [
+const COMMANDS: [Command; 4] = [
     Command {
         name: "demo",
         about: "a board in the emulator, its metrics on a page in your browser",
@@ -47,6 +47,12 @@ const COMMANDS: [Command; 3] = [
         about: "one firmware example in the RP2040 emulator",
         help: emulate::HELP,
         run: emulate::emulate,
+    },
+    Command {
+        name: "firmware",
+        about: "builds firmware and prints the path of its ELF file",
+        help: firmware::HELP,
+        run: firmware::firmware,
     },
 ];
 
