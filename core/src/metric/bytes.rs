@@ -46,11 +46,6 @@ impl<'b> Writer<'b> {
         if self.len <= self.buffer.len() { Some(self.len) } else { None }
     }
 
-    /// Returns whether everything so far fitted.
-    pub(crate) const fn fits(&self) -> bool {
-        self.len <= self.buffer.len()
-    }
-
     pub(crate) const fn len(&self) -> usize {
         self.len
     }

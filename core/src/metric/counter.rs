@@ -146,7 +146,12 @@ impl<'r> UpDown<'r> {
     #[inline]
     pub fn add(&self, n: i32) {
         // Sign extension makes the wrapping sum of unsigned words that of signed numbers.
-        #[allow(clippy::cast_sign_loss, clippy::cast_lossless, reason = "two's complement")]
+        #[allow(
+            clippy::cast_sign_loss,
+            clippy::cast_lossless,
+            trivial_numeric_casts,
+            reason = "two's complement in a word of the target's width"
+        )]
         add(&self.run, n as isize_of_word as Word);
     }
 

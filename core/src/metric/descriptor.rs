@@ -16,9 +16,6 @@ pub const LABELS_MAX: usize = 16;
 /// Values of an absolute word that never wraps in practice.
 pub const BITS_ABSOLUTE: u8 = 64;
 
-/// Position of the `bits` byte behind the length of an entry.
-pub(crate) const BITS_OFFSET: usize = 0;
-
 /// Constant labels: borrowed pairs, or the encoded pairs of an entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Labels<'a>(LabelsInner<'a>);
@@ -209,11 +206,6 @@ pub(crate) struct Entries<'a>(Reader<'a>);
 impl<'a> Entries<'a> {
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self(Reader::new(bytes))
-    }
-
-    /// Returns whether everything was read; false after malformed input too.
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 }
 
