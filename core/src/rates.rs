@@ -138,7 +138,7 @@ impl Ewma {
 
     /// Takes in the count as it is now, after `due` [ticks](Ticks::advance) have become due.
     ///
-    /// A count lower than the last one is a 32-bit word that wrapped, if that means fewer than
+    /// A count lower than the last one has a 32-bit word that wrapped, if that means fewer than
     /// 2^31 events; else it has started again, and what it counted unseen is left out.
     pub fn advance(&mut self, due: u64, count: u64) {
         let new = events(self.last, count);
@@ -175,11 +175,10 @@ fn events(last: u64, count: u64) -> u64 {
     if let Some(new) = count.checked_sub(last) {
         return new;
     }
-    match (u32::try_from(last), u32::try_from(count)) {
-        (Ok(last), Ok(count)) => {
-            let wrapped = count.wrapping_sub(last);
-            if wrapped < 1 << 31 { u64::from(wrapped) } else { 0 }
-        }
+    // Of a histogram's buckets, which are added up, only one wraps at a time.
+    let drop = last.saturating_sub(count);
+    match (1u64 << 32).checked_sub(drop) {
+        Some(new) if new < 1 << 31 => new,
         _ => 0,
     }
 }
@@ -373,10 +372,18 @@ mod tests {
             ((1 << 31) + 1, 0, (1 << 31) - 1),
             (1_000, 3, 0),
             (1 << 40, 3, 0),
+            ((1 << 40) + 5, (1 << 40) + 5 + 7 - (1 << 32), 7),
             (u64::MAX, 0, 0),
         ] {
             assert_eq!(events(last, count), expected, "{last} {count}");
         }
+    }
+
+    /// The documentation says what a board pays.
+    #[test]
+    fn sizes() {
+        assert_eq!(size_of::<Option<((u32, u32), Ewma)>>(), 48);
+        assert_eq!(size_of::<Ticks>(), 32);
     }
 
     /// Powers of ages ago must not come back as something.

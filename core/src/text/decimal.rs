@@ -105,10 +105,17 @@ fn shortest(c: u64, q: i32, closer: bool) -> Decimal {
 }
 
 /// Returns `power * cp / 2^128`, with the lowest bit set if something was cut off.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
 fn round_to_odd(power: u128, cp: u64) -> u64 {
-    let low = (u128::from(low_half(power)) * u128::from(cp)) >> 64;
-    let all = (power >> 64) * u128::from(cp) + low;
+    let low = low_half(wide_product(low_half(power), cp) >> 64);
+    let all = wide_product(low_half(power >> 64), cp) + u128::from(low);
     low_half(all >> 64) | u64::from(low_half(all) > 1)
+}
+
+/// Multiplies two halves; out of line where a product of 64 bits is many instructions.
+#[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+fn wide_product(a: u64, b: u64) -> u128 {
+    u128::from(a) * u128::from(b)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "that is what it is for")]
@@ -159,10 +166,10 @@ fn power_of_ten(k: i32) -> u128 {
     if rest == 0 {
         return base;
     }
-    let factor = u128::from(5u64.wrapping_pow(rest));
+    let factor = 5u64.wrapping_pow(rest);
     // base * factor has 130 to 190 bits; the upper 128 stay, rounded up.
-    let low = u128::from(low_half(base)) * factor;
-    let high = (base >> 64) * factor + (low >> 64);
+    let low = wide_product(low_half(base), factor);
+    let high = wide_product(low_half(base >> 64), factor) + (low >> 64);
     let low = low_half(low);
     let free = high.leading_zeros();
     let cut = 64u32.wrapping_sub(free);
@@ -250,6 +257,7 @@ mod tests {
     /// Were an exact power rounded, exact ties would round the wrong way.
     #[test]
     fn powers_that_fit_are_exact() {
+        assert_eq!(size_of_val(&POWERS), 384);
         let mut five = 1u128;
         for k in 0..=55 {
             assert_eq!(power_of_ten(k), five << five.leading_zeros(), "10^{k}");

@@ -4,9 +4,6 @@ use core::fmt::{self, Display, Formatter, Write};
 
 use crate::metric::{Descriptor, Kind};
 
-/// Suffixes of the series that a histogram or timer is exported as.
-const HISTOGRAM_SUFFIXES: [&str; 3] = ["_bucket", "_count", "_sum"];
-
 /// The name under which Prometheus and OpenMetrics see a metric.
 ///
 /// Characters other than ASCII letters, digits and `_` become `_`; the unit and, for counters and
@@ -59,7 +56,7 @@ impl<'a> Family<'a> {
 
     /// Returns the characters of the name, of which `_total` is part.
     pub fn chars(&self) -> impl Iterator<Item = char> + use<'a> {
-        self.base_chars().chain(if is_total(self.kind) { "_total" } else { "" }.chars())
+        self.chars_with(if is_total(self.kind) { "_total" } else { "" })
     }
 
     /// Returns whether a series of this family would have the name of a series, or the family
@@ -68,25 +65,23 @@ impl<'a> Family<'a> {
     /// That is the case for equal names, but also for a gauge `a_count` beside a histogram `a`.
     #[must_use]
     pub fn clashes_with(&self, other: &Self) -> bool {
-        // Only where one name begins with the whole other one can suffixes make them equal.
-        self.suffixes().any(|mine| {
-            other.suffixes().any(|theirs| {
-                self.base_chars().chain(mine.chars()).eq(other.base_chars().chain(theirs.chars()))
+        self.suffixes().iter().any(|mine| {
+            other.suffixes().iter().any(|theirs| {
+                let (mut mine, mut theirs) = (self.chars_with(mine), other.chars_with(theirs));
+                loop {
+                    match (mine.next(), theirs.next()) {
+                        (None, None) => return true,
+                        (mine, theirs) if mine != theirs => return false,
+                        _ => {}
+                    }
+                }
             })
         })
     }
 
     /// Writes the name without `_total`.
     pub(super) fn write_base(&self, out: &mut dyn Write) -> fmt::Result {
-        if self.stem.starts_with(|first: char| first.is_ascii_digit()) {
-            out.write_str("_")?;
-        }
-        write_mangled(out, self.stem)?;
-        if !self.unit.is_empty() {
-            out.write_str("_")?;
-            write_mangled(out, self.unit)?;
-        }
-        Ok(())
+        self.parts("").into_iter().try_for_each(|part| write_mangled(out, part))
     }
 
     /// Writes the name.
@@ -104,24 +99,49 @@ impl<'a> Family<'a> {
         !self.unit.is_empty()
     }
 
-    fn base_chars(&self) -> impl Iterator<Item = char> + use<'a> {
+    /// Returns the parts of the name, not yet mangled, with `suffix` as the last one.
+    fn parts(&self, suffix: &'static str) -> [&'a str; 5] {
         let digit = self.stem.starts_with(|first: char| first.is_ascii_digit());
         let joint = if self.unit.is_empty() { "" } else { "_" };
-        if digit { "_" } else { "" }
-            .chars()
-            .chain(self.stem.chars().map(mangled))
-            .chain(joint.chars())
-            .chain(self.unit.chars().map(mangled))
+        [if digit { "_" } else { "" }, self.stem, joint, self.unit, suffix]
+    }
+
+    fn chars_with(&self, suffix: &'static str) -> Chars<'a> {
+        Chars { parts: self.parts(suffix), part: 0 }
     }
 
     /// Returns what this family appends to its base, and "" for the name of the family itself.
-    fn suffixes(&self) -> impl Iterator<Item = &'static str> + use<> {
-        let more = match self.type_name() {
-            "counter" => ["_total"].as_slice(),
-            "histogram" => HISTOGRAM_SUFFIXES.as_slice(),
-            _ => &[],
-        };
-        core::iter::once("").chain(more.iter().copied())
+    fn suffixes(&self) -> &'static [&'static str] {
+        match self.type_name() {
+            "counter" => &["", "_total"],
+            "histogram" => &["", "_bucket", "_count", "_sum"],
+            _ => &[""],
+        }
+    }
+}
+
+/// The characters of a name, mangled. One type for all, so that it is compiled once.
+#[derive(Debug, Clone)]
+struct Chars<'a> {
+    /// What has not been read of each part.
+    parts: [&'a str; 5],
+    /// The part that is being read.
+    part: usize,
+}
+
+impl Iterator for Chars<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        loop {
+            let rest = self.parts.get_mut(self.part)?;
+            let mut chars = rest.chars();
+            if let Some(c) = chars.next() {
+                *rest = chars.as_str();
+                return Some(mangled(c));
+            }
+            self.part += 1;
+        }
     }
 }
 

@@ -41,7 +41,9 @@ use core::cmp::Ordering;
 use core::fmt::{Debug, Formatter, Result, Write};
 use core::ops::ControlFlow;
 
-use super::number::{Form, write_f32_scaled, write_f64, write_scaled, write_scaled_i64, write_u64};
+use super::number::{
+    Form, write_f32_scaled, write_f64_scaled, write_scaled, write_scaled_i64, write_u64,
+};
 use crate::metric::{Descriptor, Dimensions, Kind, Value};
 use crate::rates::RateReading;
 use crate::snapshot::Source;
@@ -189,10 +191,10 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
         let common = if self.last.is_empty() {
             0
         } else {
-            self.last.split('.').zip(name.split('.')).take_while(|(a, b)| a == b).count()
+            segments(self.last).zip(segments(name)).take_while(|(a, b)| a == b).count()
         };
         self.leave_metrics(common)?;
-        for segment in name.split('.').skip(common) {
+        for segment in segments(name).skip(common) {
             self.enter(segment)?;
         }
         self.last = name;
@@ -357,12 +359,26 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
             return Ok(());
         }
         self.leave_family(0)?;
-        for _ in self.last.split('.').skip(keep) {
+        for _ in segments(self.last).skip(keep) {
             self.leave()?;
         }
         self.last = "";
         Ok(())
     }
+}
+
+/// Returns what is between the dots of a name.
+///
+/// `str::split` would do, but its search for one character can panic as far as a linker knows.
+fn segments(name: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(name);
+    core::iter::from_fn(move || {
+        let text = rest?;
+        let end = text.bytes().position(|byte| byte == b'.');
+        let (segment, tail) = text.split_at_checked(end.unwrap_or(text.len()))?;
+        rest = tail.get(1..);
+        Some(segment)
+    })
 }
 
 /// Compares names segment by segment, so that all of a branch are next to each other and to a
@@ -433,9 +449,7 @@ fn write_value(out: &mut dyn Write, value: &Value<'_>, per: u32) -> Result {
         Value::Unsigned(value) => write_scaled(out, *value, per),
         Value::Signed(value) => write_scaled_i64(out, *value, per),
         Value::F32(value) if value.is_finite() => write_f32_scaled(out, *value, per, Form::Short),
-        Value::F64(value) if value.is_finite() => {
-            write_f64(out, *value / f64::from(per), Form::Short)
-        }
+        Value::F64(value) if value.is_finite() => write_f64_scaled(out, *value, per, Form::Short),
         _ => out.write_str("null"),
     }
 }

@@ -151,11 +151,29 @@ pub fn write_scaled_i64(out: &mut dyn Write, raw: i64, per: u32) -> Result {
 ///
 /// Only those of `out`.
 pub fn write_f64(out: &mut dyn Write, value: f64, form: Form) -> Result {
+    write_f64_scaled(out, value, 1, form)
+}
+
+/// Writes `value / per`; else as [`write_f64`].
+///
+/// A `per` that is a power of ten shifts the decimal point, so that no digit changes; other
+/// quotients are rounded to `f64`. A `per` of 0 counts as 1.
+///
+/// # Errors
+///
+/// Only those of `out`.
+pub fn write_f64_scaled(out: &mut dyn Write, value: f64, per: u32, form: Form) -> Result {
+    let (value, places) = match power_of_ten(per) {
+        Some(places) => (value, places),
+        None => (value / f64::from(per), 0),
+    };
     if let Some(word) = non_finite(value.is_nan(), value.is_infinite(), value > 0.0) {
         return out.write_str(word);
     }
     write_sign(out, value < 0.0)?;
-    write_decimal(out, Decimal::of_f64(value), form)
+    let mut decimal = Decimal::of_f64(value);
+    decimal.exponent -= places;
+    write_decimal(out, decimal, form)
 }
 
 /// Writes `value` as the shortest decimal that reads back as the same `f32`; infinities and NaN
@@ -171,7 +189,7 @@ pub fn write_f32(out: &mut dyn Write, value: f32, form: Form) -> Result {
 /// Writes `value / per`; else as [`write_f32`].
 ///
 /// A `per` that is a power of ten shifts the decimal point, so that no digit changes; other
-/// quotients are rounded to `f32`.
+/// quotients are rounded to `f32`. A `per` of 0 counts as 1.
 ///
 /// # Errors
 ///
@@ -372,5 +390,7 @@ mod tests {
         assert_eq!(text(|out| write_f32_scaled(out, -3.3, 0, Form::Short)), "-3.3");
         assert_eq!(text(|out| write_f32_scaled(out, 1.0, 3, Form::Short)), "0.33333334");
         assert_eq!(text(|out| write_f32_scaled(out, f32::NAN, 10, Form::Short)), "NaN");
+        assert_eq!(text(|out| write_f64_scaled(out, 20.1, 1000, Form::Short)), "0.0201");
+        assert_eq!(text(|out| write_f64_scaled(out, 2.0, 3, Form::Short)), "0.6666666666666666");
     }
 }

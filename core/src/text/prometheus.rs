@@ -41,7 +41,9 @@ use core::ops::ControlFlow;
 
 pub use super::family::Family;
 use super::family::{begins_reserved, is_same_name, write_mangled};
-use super::number::{Form, write_f32_scaled, write_f64, write_scaled, write_scaled_i64, write_u64};
+use super::number::{
+    Form, write_f32_scaled, write_f64, write_f64_scaled, write_scaled, write_scaled_i64, write_u64,
+};
 use crate::metric::{BUCKETS_MAX, Buckets, Descriptor, Distribution, SCALE_MAX, Value};
 use crate::snapshot::Source;
 
@@ -160,7 +162,7 @@ impl<'w> Encoder<'w> {
             Value::Unsigned(value) => write_scaled(self.out, *value, per)?,
             Value::Signed(value) => write_scaled_i64(self.out, *value, per)?,
             Value::F32(value) => write_f32_scaled(self.out, *value, per, Form::Short)?,
-            Value::F64(value) => write_f64(self.out, *value / f64::from(per), Form::Short)?,
+            Value::F64(value) => write_f64_scaled(self.out, *value, per, Form::Short)?,
             Value::Null | Value::Distribution(_) => {}
         }
         self.out.write_str("\n")
