@@ -1,3 +1,4 @@
 //! What several end-to-end and conformance tests share.
+#![forbid(unsafe_code)]
 
 pub mod python;
