@@ -173,6 +173,11 @@ fn without_word<'a>(name: &'a str, word: &str) -> &'a str {
     }
 }
 
+/// Returns whether a byte is a character that a name may have.
+const fn is_valid(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
 /// Returns the character that stands for `c` in a name.
 fn mangled(c: char) -> char {
     if c.is_ascii_alphanumeric() { c } else { '_' }
@@ -193,7 +198,8 @@ pub(super) fn begins_reserved(name: &str) -> bool {
 pub(super) fn write_mangled(out: &mut dyn Write, text: &str) -> fmt::Result {
     let mut rest = text;
     loop {
-        let end = rest.find(|c| mangled(c) != c).unwrap_or(rest.len());
+        // The first byte of a longer character is none of these either, so this is a boundary.
+        let end = rest.bytes().position(|byte| !is_valid(byte)).unwrap_or(rest.len());
         let Some((valid, tail)) = rest.split_at_checked(end) else { return Ok(()) };
         out.write_str(valid)?;
         let mut tail = tail.chars();

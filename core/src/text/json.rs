@@ -459,8 +459,8 @@ fn write_string(out: &mut dyn Write, text: &str) -> Result {
     out.write_str("\"")?;
     let mut rest = text;
     while !rest.is_empty() {
-        let end =
-            rest.find(|c: char| matches!(c, '"' | '\\') || c.is_control()).unwrap_or(rest.len());
+        let is_special = |byte: u8| matches!(byte, b'"' | b'\\') || byte.is_ascii_control();
+        let end = rest.bytes().position(is_special).unwrap_or(rest.len());
         let Some((plain, tail)) = rest.split_at_checked(end) else { break };
         out.write_str(plain)?;
         let mut tail = tail.chars();
@@ -475,7 +475,7 @@ fn write_string(out: &mut dyn Write, text: &str) -> Result {
     out.write_str("\"")
 }
 
-/// Writes a control character, which is below U+00A0, as an escape.
+/// Writes an ASCII control character as an escape.
 fn write_control(out: &mut dyn Write, control: char) -> Result {
     const HEX: [&str; 16] =
         ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "a", "b", "c", "d", "e", "f"];

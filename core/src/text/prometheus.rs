@@ -294,8 +294,8 @@ fn write_label(
 fn write_escaped(out: &mut dyn Write, text: &str, quotes: bool) -> Result {
     let mut rest = text;
     while !rest.is_empty() {
-        let end =
-            rest.find(|c| matches!(c, '\\' | '\n') || (quotes && c == '"')).unwrap_or(rest.len());
+        let is_special = |byte| matches!(byte, b'\\' | b'\n') || (quotes && byte == b'"');
+        let end = rest.bytes().position(is_special).unwrap_or(rest.len());
         let Some((plain, tail)) = rest.split_at_checked(end) else { break };
         out.write_str(plain)?;
         let mut tail = tail.chars();
