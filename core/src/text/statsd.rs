@@ -40,9 +40,13 @@
 //!   than 1e-40 is 0. An empty histogram has no statistics, except in the tapes dialect, where
 //!   they are 0.
 
+mod line;
+
 use core::fmt::{self, Debug, Formatter, Write};
 
 use super::number::write_scaled_i64;
+use line::Line;
+
 use super::number::{Form, SCALED_LEN_MAX, write_f32_scaled, write_f64, write_scaled};
 use crate::metric::{Descriptor, Kind, Value};
 use crate::name::NAME_LEN_MAX;
@@ -117,7 +121,7 @@ impl<'a> Encoder<'a> {
     /// [`LINE_LEN_MAX`] and, with tags, the length of those, or what a datagram holds.
     #[must_use]
     pub fn new(dialect: Dialect, buffer: &'a mut [u8]) -> Self {
-        let line = Line { buffer, len: 0 };
+        let line = Line::new(buffer);
         Self { dialect, prefix: "", tags: &[], totals: false, line, dropped: 0 }
     }
 
@@ -406,50 +410,6 @@ fn sensible(value: f64) -> Option<f64> {
         Some(if is_tiny { 0.0 } else { value })
     } else {
         None
-    }
-}
-
-/// A line that is being made; writing fails where it does not fit.
-struct Line<'b> {
-    buffer: &'b mut [u8],
-    len: usize,
-}
-
-impl Line<'_> {
-    fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    fn as_str(&self) -> Option<&str> {
-        core::str::from_utf8(self.buffer.get(..self.len)?).ok()
-    }
-
-    /// Writes `text`, `_` for every character that is not allowed.
-    fn write_clean(&mut self, text: &str, is_allowed: fn(char) -> bool) -> fmt::Result {
-        let mut rest = text;
-        loop {
-            let end = rest.find(|c| !is_allowed(c)).unwrap_or(rest.len());
-            let Some((clean, tail)) = rest.split_at_checked(end) else { return Ok(()) };
-            self.write_str(clean)?;
-            let mut tail = tail.chars();
-            if tail.next().is_none() {
-                return Ok(());
-            }
-            self.write_str("_")?;
-            rest = tail.as_str();
-        }
-    }
-}
-
-impl Write for Line<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let free = self.buffer.get_mut(self.len..).and_then(|free| free.get_mut(..text.len()));
-        let Some(free) = free else { return Err(fmt::Error) };
-        for (to, from) in free.iter_mut().zip(text.bytes()) {
-            *to = from;
-        }
-        self.len = self.len.saturating_add(text.len());
-        Ok(())
     }
 }
 
