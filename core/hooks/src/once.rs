@@ -3,10 +3,11 @@
 
 #![expect(unsafe_code, reason = "shared access to a value behind an atomic flag")]
 
-use core::cell::UnsafeCell;
 use core::fmt;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::Ordering;
+
+use crate::primitive::{AtomicU8, UnsafeCell};
 
 /// Nothing is stored.
 const EMPTY: u8 = 0;
@@ -33,8 +34,16 @@ unsafe impl<T: Send + Sync> Sync for Once<T> {}
 
 impl<T> Once<T> {
     /// Returns an empty cell.
+    #[cfg(not(all(test, loom)))]
     #[must_use]
     pub const fn new() -> Self {
+        Self { state: AtomicU8::new(EMPTY), value: UnsafeCell::new(MaybeUninit::zeroed()) }
+    }
+
+    /// Returns an empty cell; those of loom have an identity, so this is no constant.
+    #[cfg(all(test, loom))]
+    #[must_use]
+    pub fn new() -> Self {
         Self { state: AtomicU8::new(EMPTY), value: UnsafeCell::new(MaybeUninit::zeroed()) }
     }
 
@@ -50,10 +59,12 @@ impl<T> Once<T> {
         if !self.claim() {
             return Err(value);
         }
-        // SAFETY: `claim` returned true, which it does once in the life of the cell, so nobody
-        // else writes; nobody reads before `state` is READY.
-        let slot = unsafe { &mut *self.value.get() };
-        slot.write(value);
+        self.value.with_mut(|slot| {
+            // SAFETY: `claim` returned true, which it does once in the life of the cell, so nobody
+            // else writes; nobody reads before `state` is READY.
+            let slot = unsafe { &mut *slot };
+            slot.write(value);
+        });
         // Pairs with the Acquire load in `get`: who sees READY sees the value.
         self.state.store(READY, Ordering::Release);
         Ok(())
@@ -69,7 +80,7 @@ impl<T> Once<T> {
         }
         // SAFETY: READY is published after the value was written, and from then on the value is
         // only read until the cell is dropped, which needs `&mut self`.
-        let slot = unsafe { &*self.value.get() };
+        let slot = self.value.with(|slot| unsafe { &*slot });
         // SAFETY: READY means initialised.
         Some(unsafe { slot.assume_init_ref() })
     }
@@ -103,9 +114,14 @@ impl<T> Default for Once<T> {
 
 impl<T> Drop for Once<T> {
     fn drop(&mut self) {
-        if *self.state.get_mut() == READY {
-            // SAFETY: READY means initialised, and `&mut self` means nobody else looks.
-            unsafe { self.value.get_mut().assume_init_drop() };
+        // Relaxed: who has `&mut self` has been told by everybody who set it.
+        if self.state.load(Ordering::Relaxed) == READY {
+            self.value.with_mut(|slot| {
+                // SAFETY: `&mut self` means nobody else looks.
+                let slot = unsafe { &mut *slot };
+                // SAFETY: READY means initialised.
+                unsafe { slot.assume_init_drop() };
+            });
         }
     }
 }
@@ -116,7 +132,7 @@ impl<T: fmt::Debug> fmt::Debug for Once<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     extern crate std;
     use std::sync::Arc;
@@ -161,5 +177,42 @@ mod tests {
             assert_eq!(wins, 1);
             assert!(cell.get().is_some());
         }
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use loom::sync::Arc;
+    use loom::thread;
+
+    use super::Once;
+
+    /// Two threads set, the first one reads meanwhile.
+    fn set_and_get() {
+        let cell = Arc::new(Once::new());
+        let setters = [1, 2].map(|n| {
+            let cell = Arc::clone(&cell);
+            thread::spawn(move || cell.set([n; 2]).is_ok())
+        });
+        let early = cell.get().copied();
+        assert!([None, Some([1; 2]), Some([2; 2])].contains(&early));
+        let wins = setters.map(|setter| setter.join().expect("setters do not panic"));
+        assert_ne!(wins[0], wins[1], "not one winner");
+        let value = if wins[0] { [1; 2] } else { [2; 2] };
+        assert_eq!(cell.get(), Some(&value));
+        assert!(early.is_none_or(|early| early == value));
+    }
+
+    /// A reader that saw half a value, or two winners, would be undefined behaviour.
+    #[test]
+    fn loom_readers_see_the_whole_value_of_the_one_winner() {
+        loom::model(set_and_get);
+    }
+
+    /// A model that needs no ordering does not test it.
+    #[test]
+    #[should_panic(expected = "Causality violation")]
+    fn loom_a_value_published_without_order_is_caught() {
+        crate::primitive::unordered(|| loom::model(set_and_get));
     }
 }

@@ -105,10 +105,7 @@ pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
 #[cfg(all(feature = "lanes-1", not(feature = "std")))]
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
-    let (restore, lane) = tapes_hooks::lane::enter();
-    let result = f(Section::alone(lane as usize));
-    tapes_hooks::lane::exit(restore);
-    result
+    tapes_hooks::lane::with(|lane| f(Section::alone(lane as usize)))
 }
 
 /// Runs `f` where it may change the words: anywhere, since changes are read-modify-write.
