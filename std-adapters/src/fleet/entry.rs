@@ -109,6 +109,17 @@ impl Description {
         })
     }
 
+    /// Returns whether a label tells the metrics of the family apart.
+    #[must_use]
+    pub fn is_dimension(&self, label: &str) -> bool {
+        self.dimensions().any(|name| name == label)
+    }
+
+    /// Returns the names of the labels that tell the metrics of the family apart, outermost first.
+    pub fn dimensions(&self) -> impl Iterator<Item = &str> {
+        self.dimensions.iter().map(|(name, _)| &**name)
+    }
+
     /// Returns all labels of one metric of the family, sorted; `None` if there is no such cell.
     #[must_use]
     pub fn labels_of(&self, cell: u32) -> Option<OwnedLabels> {

@@ -122,9 +122,7 @@ impl Links {
         if self.open.len() >= limits.links {
             return None;
         }
-        let is_new = !self.counts.contains_key(name);
-        let name = if is_new && self.counts.len() >= limits.link_names { OTHER } else { name };
-        let name: Arc<str> = name.into();
+        let name = self.counted_name(name, limits);
         self.counts.entry(Arc::clone(&name)).or_default();
         let id = LinkId(self.next);
         self.next += 1;
@@ -137,6 +135,12 @@ impl Links {
         };
         self.open.insert(id, link);
         Some(id)
+    }
+
+    /// Returns the name under which a link is counted.
+    fn counted_name(&self, name: &str, limits: &Limits) -> Arc<str> {
+        let is_new = !self.counts.contains_key(name);
+        if is_new && self.counts.len() >= limits.link_names { OTHER.into() } else { name.into() }
     }
 
     /// Closes a link; its counts stay.
@@ -167,6 +171,13 @@ impl Links {
         if let Some(counts) = self.counts.get_mut(&link.name) {
             change(counts);
         }
+    }
+
+    /// Counts something refused where there is no link.
+    pub(super) fn reject_by_name(&mut self, name: &str, reason: &'static str, limits: &Limits) {
+        let counts = self.counts.entry(self.counted_name(name, limits)).or_default();
+        let count = counts.rejected.entry(reason).or_default();
+        *count = count.saturating_add(1);
     }
 
     /// Counts something refused.

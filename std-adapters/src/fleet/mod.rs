@@ -17,8 +17,8 @@
 //!
 //! # Limits
 //!
-//! Every collection is bounded by [`Limits`]. A fleet is one value behind one lock; use
-//! a mutex around it from several threads. Nothing is written to disk.
+//! Every collection is bounded by [`Limits`]. A fleet is one value behind one lock; several threads
+//! use a [`SharedFleet`]. Nothing is written to disk.
 
 mod absorb;
 mod admit;
@@ -27,6 +27,7 @@ pub mod device;
 pub mod dictionary;
 pub mod entry;
 pub mod epoch;
+mod expose;
 pub mod fold;
 pub mod identity;
 mod ingest;
@@ -39,6 +40,7 @@ mod refusal;
 mod scenarios;
 pub mod series;
 mod session;
+mod shared;
 pub mod snapshot;
 pub mod state;
 #[cfg(test)]
@@ -58,6 +60,7 @@ pub use self::identity::{EpochKey, NodeId};
 pub use self::limits::Limits;
 pub use self::link::{LinkCounts, LinkId, LinkKind};
 pub use self::refusal::Refusal;
+pub use self::shared::{FrameReader, SharedFleet};
 pub use self::snapshot::Snapshot;
 pub use self::state::State;
 
@@ -159,6 +162,11 @@ impl Fleet {
     /// Counts something refused before it was a frame.
     pub fn refuse(&mut self, link: LinkId, refusal: Refusal) {
         self.links.reject(link, refusal.reason());
+    }
+
+    /// Counts something refused before there was a link.
+    pub fn refuse_by_name(&mut self, link_name: &str, refusal: Refusal) {
+        self.links.reject_by_name(link_name, refusal.reason(), &self.limits);
     }
 
     /// Takes in one bare frame.

@@ -34,32 +34,11 @@ pub enum Refusal {
     Unbound,
     /// The link is closed.
     Closed,
+    /// There are as many connections as there may be.
+    Connections,
 }
 
 impl Refusal {
-    /// Every reason, for a metric that shows all of them from the start.
-    pub const REASONS: [&'static str; 19] = [
-        "truncated",
-        "too_long",
-        "crc",
-        "version",
-        "critical",
-        "auth",
-        "malformed",
-        "entry",
-        "cobs",
-        "oversize",
-        "origins_full",
-        "link_origins",
-        "epochs_full",
-        "epoch_folded",
-        "other_link",
-        "epoch_held",
-        "seq_jump",
-        "unbound",
-        "closed",
-    ];
-
     /// Returns a short name that never changes, fit for a label value.
     #[must_use]
     pub const fn reason(self) -> &'static str {
@@ -77,6 +56,7 @@ impl Refusal {
             Self::Jump => "seq_jump",
             Self::Unbound => "unbound",
             Self::Closed => "closed",
+            Self::Connections => "connections",
         }
     }
 }
@@ -103,6 +83,7 @@ impl fmt::Display for Refusal {
             Self::Jump => f.write_str("sequence number jumped"),
             Self::Unbound => f.write_str("too many senders without HELLO"),
             Self::Closed => f.write_str("link is closed"),
+            Self::Connections => f.write_str("too many connections"),
         }
     }
 }

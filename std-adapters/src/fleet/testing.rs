@@ -106,6 +106,15 @@ impl Board {
         data.finish().unwrap().to_vec()
     }
 
+    /// Makes a frame with some metrics of a family.
+    pub(crate) fn family(&mut self, id: u32, cells: &[(u32, Value<'_>)]) -> Vec<u8> {
+        let header = self.header();
+        let mut buffer = [0; 4_096];
+        let mut data = DataWriter::new(&mut buffer, &header);
+        assert!(cells.iter().all(|(cell, value)| data.push_cell(id, *cell, value)));
+        data.finish().unwrap().to_vec()
+    }
+
     /// Makes a keyframe with a count of loops.
     pub(crate) fn loops(&mut self, loops: u64) -> Vec<u8> {
         self.data(&[(0, Value::Unsigned(loops))])

@@ -1,0 +1,2 @@
+//! The `tapes` command.
+fn main() {}

@@ -1,0 +1,261 @@
+//! Writing snapshots: Prometheus text by family, JSON by device.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::time::SystemTime;
+
+use tapes_core::metric::Value;
+use tapes_core::text::json::{TreeWriter, name_order};
+use tapes_core::text::prometheus::{Encoder, Format};
+
+use super::snapshot::{DeviceSnapshot, Series, Snapshot};
+
+impl Snapshot {
+    /// Appends everything that is current in a text format that Prometheus reads: each family
+    /// once, its series with a `device` label, then the receiver's own metrics.
+    ///
+    /// `wall` is the time of day at which this snapshot was taken.
+    ///
+    /// # Errors
+    ///
+    /// None; writing to a string does not fail.
+    pub fn write_metrics(&self, format: Format, wall: SystemTime, out: &mut String) -> fmt::Result {
+        let mut families: BTreeMap<&str, Vec<(&str, &Series)>> = BTreeMap::new();
+        for device in &self.devices {
+            for series in device.series.iter().filter(|series| series.is_fresh) {
+                if let Some(family) = &series.family {
+                    families.entry(family).or_default().push((&device.name, series));
+                }
+            }
+        }
+        let mut encoder = Encoder::new(out, format);
+        for series in families.values() {
+            // Of several texts, the first in order, so that two gateways show the same.
+            let first = series.iter().min_by_key(|(_, series)| {
+                let help = &series.total.description().help;
+                (help.is_empty(), help)
+            });
+            if let Some((_, first)) = first {
+                first.read(|descriptor, _| encoder.family(descriptor))?;
+            }
+            for (device, series) in series {
+                series.read(|descriptor, value| {
+                    encoder.sample(&[("device", device)], descriptor, 0, value)
+                })?;
+            }
+        }
+        self.write_own(&mut encoder, wall)?;
+        encoder.finish()
+    }
+
+    /// Appends the part of the JSON tree below `path`: device, then the segments of names. Returns
+    /// false, and appends nothing, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// None; writing to a string does not fail.
+    pub fn write_stats(&self, path: &[&str], out: &mut String) -> Result<bool, fmt::Error> {
+        let Some((wanted, below)) = path.split_first() else {
+            let trees: Vec<_> = self.devices.iter().map(|d| (d.name.as_str(), leaves(d))).collect();
+            let mut tree = TreeWriter::new(out)?;
+            for (name, leaves) in &trees {
+                tree.open(name)?;
+                leaves.iter().try_for_each(|leaf| leaf.write(&mut tree, &leaf.path))?;
+                tree.close()?;
+            }
+            tree.finish()?;
+            return Ok(true);
+        };
+        match self.devices.iter().find(|device| device.name == *wanted) {
+            Some(device) => write_below(device, below, out),
+            None => Ok(false),
+        }
+    }
+}
+
+/// One series and its place in the tree of its device.
+struct Leaf<'s> {
+    /// Segments joined by dots.
+    path: String,
+    series: &'s Series,
+}
+
+impl Leaf<'_> {
+    fn write<'n>(&'n self, tree: &mut TreeWriter<'_, 'n>, path: &'n str) -> fmt::Result {
+        let Series { total, rates, is_fresh, .. } = self.series;
+        let value = total.value().as_value(total.kind().buckets());
+        // What a silent device measured last is no measurement of now.
+        let is_stale = !is_fresh && total.kind().is_gauge();
+        let descriptor = tapes_core::metric::Descriptor::new(path, total.kind(), total.unit());
+        tree.metric(&descriptor, 0, if is_stale { &Value::Null } else { &value }, *rates)
+    }
+}
+
+/// Returns the series of a device in the order of the tree, each at a place of its own.
+///
+/// The metrics of a family lie below its name, by the values of their labels. Metrics that differ
+/// in constant labels only do so too.
+fn leaves(device: &DeviceSnapshot) -> Vec<Leaf<'_>> {
+    let leaf = |series| Leaf { path: place(series, false), series };
+    let mut leaves: Vec<_> = device.series.iter().map(leaf).collect();
+    leaves.sort_by(|a, b| name_order(&a.path, &b.path));
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for leaf in &leaves {
+        *seen.entry(leaf.path.clone()).or_default() += 1;
+    }
+    for leaf in &mut leaves {
+        if seen.get(&leaf.path).is_some_and(|times| *times > 1) {
+            leaf.path = place(leaf.series, true);
+        }
+    }
+    leaves.sort_by(|a, b| name_order(&a.path, &b.path));
+    leaves
+}
+
+fn place(series: &Series, with_labels: bool) -> String {
+    let description = series.total.description();
+    let constant = series.key.labels.iter().map(|(name, _)| &**name);
+    let constant = constant.filter(|name| with_labels && !description.is_dimension(name));
+    let mut path = series.key.name.to_string();
+    for name in constant.chain(description.dimensions()) {
+        if let Some((_, value)) = series.key.labels.iter().find(|(label, _)| **label == *name) {
+            path.push('.');
+            path.extend(value.chars().map(|c| if c == '.' { '_' } else { c }));
+        }
+    }
+    path
+}
+
+fn write_below(
+    device: &DeviceSnapshot,
+    below: &[&str],
+    out: &mut String,
+) -> Result<bool, fmt::Error> {
+    let leaves = leaves(device);
+    let Some((last, parents)) = below.split_last() else {
+        let mut tree = TreeWriter::new(out)?;
+        leaves.iter().try_for_each(|leaf| leaf.write(&mut tree, &leaf.path))?;
+        tree.finish()?;
+        return Ok(true);
+    };
+    let mut prefix = String::new();
+    parents.iter().try_for_each(|parent| write!(prefix, "{parent}."))?;
+    // Names below the last segment, which stays, so that the wanted part is under one key.
+    let wanted: Vec<_> = leaves
+        .iter()
+        .filter_map(|leaf| Some((leaf, leaf.path.strip_prefix(&prefix)?)))
+        .filter(|(_, rest)| rest.split('.').next() == Some(*last))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(false);
+    }
+    let mut whole = String::new();
+    let mut tree = TreeWriter::new(&mut whole)?;
+    wanted.iter().try_for_each(|(leaf, rest)| leaf.write(&mut tree, rest))?;
+    tree.finish()?;
+    // `{"last":` … `}`; the key is a segment of a valid name and needs no escapes.
+    let part = whole.get(last.len() + 4..whole.len().saturating_sub(1)).ok_or(fmt::Error)?;
+    out.push_str(part);
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use tapes_core::metric::{Descriptor, Dimension, Dimensions, Kind, Labels, Unit, Value};
+    use tapes_core::text::prometheus::Format;
+
+    use super::super::testing::{Bench, Board};
+    use super::super::{Limits, Snapshot};
+
+    const FAULTS: [Dimension<'static>; 1] =
+        [Dimension { name: "fault", values: &["overheat", "stall"] }];
+
+    fn board() -> Board {
+        let mut board = Board::new(0xe6, 1);
+        let labelled = |labels: &'static [(&str, &str)]| Descriptor {
+            labels: Labels::new(labels),
+            ..Descriptor::new("motor.heat", Kind::GaugeUint, Unit::CELSIUS)
+        };
+        board.dictionary = vec![
+            Descriptor {
+                help: "Passes.",
+                ..Descriptor::new("motor.loops", Kind::Meter, Unit::NONE)
+            },
+            labelled(&[("axis", "x.1")]),
+            labelled(&[("axis", "y")]),
+            Descriptor {
+                dimensions: Dimensions::new(&FAULTS),
+                ..Descriptor::new("faults", Kind::Counter, Unit::NONE)
+            },
+        ];
+        board
+    }
+
+    fn snapshot() -> Snapshot {
+        let mut bench = Bench::new(Limits::default());
+        let mut board = board();
+        bench.feed_all(&[board.hello(), board.dict()]);
+        let values = [(0, Value::Unsigned(3)), (1, Value::Unsigned(40)), (2, Value::Unsigned(50))];
+        bench.feed_all(&[board.data(&values), board.family(3, &[(1, Value::Unsigned(2))])]);
+        bench.fleet.snapshot(bench.now + Duration::from_secs(1))
+    }
+
+    /// Two devices under one `# TYPE` line, every series with its device.
+    #[test]
+    fn metrics_are_grouped_by_family_with_a_device_label() {
+        let mut bench = Bench::new(Limits::default());
+        for id in [1, 2] {
+            let mut board = Board::new(id, 1);
+            bench.feed_all(&[board.hello(), board.dict(), board.loops(u64::from(id) * 10)]);
+        }
+        let mut text = String::new();
+        let snapshot = bench.fleet.snapshot(bench.now);
+        let wall = UNIX_EPOCH + Duration::from_millis(1_500);
+        snapshot.write_metrics(Format::OpenMetrics, wall, &mut text).unwrap();
+        let expected = "# TYPE loops counter\n\
+                        loops_total{device=\"01\"} 10\n\
+                        loops_total{device=\"02\"} 20\n";
+        assert!(text.starts_with(expected), "{text}");
+        for line in [
+            "tapes_device_up{device=\"01\"} 1\n",
+            "tapes_device_last_seen_timestamp_seconds{device=\"02\"} 1.5\n",
+            "tapes_device_info{device=\"01\",build=\"0000000000000007\",reset_reason=\"power_on\"} 1\n",
+            "tapes_device_boots_total{device=\"01\"} 1\n",
+            "tapes_frames_received_total{link=\"radio\"} 6\n",
+            "# EOF\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+    }
+
+    /// tapes' users walk the tree by the segments of names.
+    #[test]
+    fn stats_nest_by_device_and_name() {
+        let snapshot = snapshot();
+        let stats = |path: &[&str]| {
+            let mut out = String::new();
+            let found = snapshot.write_stats(path, &mut out).unwrap();
+            found.then_some(out)
+        };
+        let faults = r#"{"stall":{"value":2}}"#;
+        let heat = r#"{"x_1":{"value":40},"y":{"value":50}}"#;
+        let loops = r#"{"count":3,"m1":0,"m5":0,"m15":0,"mean_rate":10}"#;
+        let motor = format!(r#"{{"heat":{heat},"loops":{loops}}}"#);
+        let device = format!(r#"{{"faults":{faults},"motor":{motor}}}"#);
+        for (path, expected) in [
+            (&[][..], Some(format!(r#"{{"e6":{device}}}"#))),
+            (&["e6"], Some(device.clone())),
+            (&["e6", "motor"], Some(motor.clone())),
+            (&["e6", "motor", "heat"], Some(heat.to_owned())),
+            (&["e6", "motor", "loops"], Some(loops.to_owned())),
+            (&["e6", "motor", "heat", "y"], Some(r#"{"value":50}"#.to_owned())),
+            (&["e6", "mot"], None),
+            (&["e6", "motor", "loops", "count"], None),
+            (&["ff"], None),
+        ] {
+            assert_eq!(stats(path), expected, "{path:?}");
+        }
+    }
+}
