@@ -5,10 +5,11 @@
 //! sends them. If reporting disturbed the loop, `motor.loop_time` would show it.
 //!
 //! ```text
-//! cargo xtask demo                              # in an emulator, with a gateway and a page
-//! cargo run --release --bin timing_loop         # in an emulator, frames on standard output
-//! tapes gateway --serial /dev/ttyACM0           # on a board: GPIO 0 is TX, 115,200 baud
+//! cargo xtask demo                              in an emulator, with a gateway and a page
+//! cargo xtask emulate timing_loop --seconds 5   in an emulator, frames on standard output
 //! ```
+//!
+//! On a board, GPIO 0 sends at 115,200 baud: connect it to the gateway's serial port.
 #![no_std]
 #![no_main]
 

@@ -14,10 +14,11 @@ pub(crate) struct Package {
 }
 
 impl Package {
-    /// All features but one, as cargo takes a list.
-    pub(crate) fn features_without(&self, without: &str) -> String {
-        let others = self.features.iter().filter(|feature| *feature != without);
-        others.map(String::as_str).collect::<Vec<_>>().join(",")
+    /// Some of the features, as cargo takes a list.
+    pub(crate) fn features_if(&self, wanted: impl Fn(&str) -> bool) -> String {
+        let some: Vec<&str> =
+            self.features.iter().map(String::as_str).filter(|name| wanted(name)).collect();
+        some.join(",")
     }
 }
 

@@ -13,6 +13,8 @@ use crate::problem::{Outcome, Problem};
 const POLL: Duration = Duration::from_millis(50);
 /// How often a long program that writes into a log gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(30);
+/// A program that writes into a log is stopped after this time: something hangs.
+const LOGGED_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 /// The command line as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
@@ -72,6 +74,15 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, name: &str) -> Outco
     loop {
         if let Some(status) = child.try_wait().map_err(Problem::io(shown(command)))? {
             return succeeded(command, status);
+        }
+        if started.elapsed() >= LOGGED_LIMIT {
+            let _ = child.kill();
+            let _ = child.wait();
+            let minutes = LOGGED_LIMIT.as_secs() / 60;
+            return Err(Problem::new(format!(
+                "stopped after {minutes} minutes: {}",
+                shown(command)
+            )));
         }
         if started.elapsed() >= next_sign {
             eprintln!("  {name}: {} s …", started.elapsed().as_secs());

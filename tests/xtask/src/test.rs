@@ -101,7 +101,7 @@ pub(crate) fn test(mut arguments: Arguments) -> Outcome {
     }
     arguments.finish("test")?;
     if list {
-        for step in &STEPS {
+        for step in STEPS {
             println!("{:<10} {}", step.name, step.about);
         }
         return Ok(());
@@ -168,7 +168,7 @@ mod tests {
     /// A step could not be run alone, or two would share a log, if this failed.
     #[test]
     fn steps_have_names_of_their_own() {
-        for step in &STEPS {
+        for step in STEPS {
             assert_eq!(chosen(&[step.name.to_owned()]).unwrap().len(), 1, "{}", step.name);
         }
         assert_eq!(chosen(&[]).unwrap().len(), STEPS.len());
