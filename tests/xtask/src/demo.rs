@@ -106,7 +106,7 @@ fn start_board(device: &Device, tapes: &PathBuf, seconds: Option<f64>) -> Outcom
         }
         Device::Simulated => {
             let mut command = Command::new(tapes);
-            command.arg("simulate");
+            command.args(["simulate", "--realtime"]);
             command
         }
     };

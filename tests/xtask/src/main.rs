@@ -10,6 +10,7 @@ mod packages;
 mod places;
 mod problem;
 mod process;
+mod python;
 mod steps;
 mod tally;
 mod test;

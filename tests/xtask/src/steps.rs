@@ -10,6 +10,7 @@ use crate::packages;
 use crate::places;
 use crate::problem::{Outcome, Problem};
 use crate::process;
+use crate::python;
 use crate::test::Log;
 use crate::toolchain::{RP2040, Toolchain, cargo};
 
@@ -23,7 +24,11 @@ pub(crate) struct Step {
 }
 
 pub(crate) const STEPS: &[Step] = &[
-    check("set-up", "clippy, rustfmt, a compiler for microcontrollers, the emulator", set_up),
+    check(
+        "set-up",
+        "clippy, rustfmt, a compiler for microcontrollers, the emulator, Python packages",
+        set_up,
+    ),
     check("fmt", "formatting of the workspace and of the firmware", fmt),
     check("clippy", "lints of the workspace, all targets, with all features and with none", clippy),
     check(
@@ -78,6 +83,7 @@ fn set_up(log: &Log) -> Outcome {
         component_there(component)?;
     }
     emulator::set_up()?;
+    python::set_up()?;
     log.note(&format!("firmware: {}", Toolchain::find(RP2040)?.describe()))
 }
 
@@ -133,6 +139,7 @@ fn doc(log: &Log) -> Outcome {
 }
 
 fn test(log: &Log) -> Outcome {
+    python::set_up()?;
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }
 

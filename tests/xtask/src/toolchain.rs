@@ -188,6 +188,11 @@ fn is_root() -> bool {
     process::answer(Command::new("id").arg("-u")).as_deref() == Some("0")
 }
 
+/// Installs Debian's packages if this is root on Debian; tells whether it did.
+pub(crate) fn install_if_root(packages: &[&str]) -> bool {
+    is_root() && places::on_path("apt-get").is_some() && install(packages).is_ok()
+}
+
 /// Installs Debian's packages, never at the price of removing one.
 fn install(packages: &[&str]) -> Outcome {
     eprintln!("installing {} (up to 2 minutes) …", packages.join(" "));
