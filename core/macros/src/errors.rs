@@ -15,7 +15,7 @@ const FORM: Form =
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     record::expand(&FORM, arguments, item, |args, function, place| {
         let returned = match function.returned() {
-            Returned::Type(returned) if !matches!(returned, Type::Infer(_)) => returned,
+            Returned::Type(returned) if !matches!(*returned, Type::Infer(_)) => returned,
             _ => {
                 let message = "`errors` needs a function that returns a `Result`";
                 let signature = &function.signature;
@@ -36,7 +36,9 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
         };
         let borrowed = quote_spanned!(handle.span()=> &#counter);
         // Points at the return type if that is no `Result`.
-        let reference = quote_spanned!(returned.span()=> &#result);
+        let mut referenced = result.clone();
+        referenced.set_span(result.span().located_at(returned.span()));
+        let reference = quote_spanned!(returned.span()=> &#referenced);
         let count = match &args.by {
             Some(by) => quote!(#krate::instrument::count_error_by(#borrowed, #reference, #by);),
             None => quote!(#krate::instrument::count_error(#borrowed, #reference);),

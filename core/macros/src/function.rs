@@ -83,7 +83,7 @@ impl Function {
             ReturnType::Type(_, returned) => match &**returned {
                 Type::Never(_) => Returned::Never,
                 Type::Tuple(tuple) if tuple.elems.is_empty() => Returned::Unit,
-                other => Returned::Type(inferable(other)),
+                other => Returned::Type(Box::new(inferable(other))),
             },
         }
     }
@@ -105,7 +105,7 @@ pub(crate) enum Returned {
     Unit,
     Never,
     /// A type that can stand in a body: `_` in the place of `impl Trait`.
-    Type(Type),
+    Type(Box<Type>),
 }
 
 /// Replaces what cannot be written in a body: `Result<impl Iterator, E>` becomes `Result<_, E>`.

@@ -3,7 +3,7 @@
 //! Use them through `tapes_core` with its feature `macros`. Each module of this package holds one
 //! macro or what several share; here are only their entries.
 //!
-//! What they expand to is public: [`tapes_core::instrument`] shows how to write it by hand.
+//! What they expand to is public: `tapes_core::instrument` shows how to write it by hand.
 //!
 //! # Attributes of functions
 //!
@@ -94,170 +94,14 @@ pub fn label(input: TokenStream) -> TokenStream {
     label::expand(&input).unwrap_or_else(Error::into_compile_error).into()
 }
 
-/// Gives a type metrics of its own: implements `Metered`.
-///
-/// The type's name in snake case, or `name = ".."`, takes the place of `{}` in the templates. The
-/// metrics are the associated constant `METRICS`, of the trait and of the type itself.
-///
-/// ```
-/// use tapes_core::{Metered, Registry};
-///
-/// #[derive(Metered)]
-/// #[metrics(
-///     /// Requests received.
-///     requests: Counter = "http.endpoints.{}.requests",
-///     /// Time of one request.
-///     latency: Timer = "http.endpoints.{}.latency" [unit = micros, max = 60 s],
-/// )]
-/// struct UserEndpoint;
-///
-/// static REGISTRY: Registry<4, 4> = Registry::new();
-/// REGISTRY.attach(UserEndpoint::METRICS)?; // named `http.endpoints.user_endpoint.requests`, ..
-/// UserEndpoint::METRICS.requests.increment();
-/// assert_eq!(UserEndpoint::METRICS.requests.value(), 1);
-/// # Ok::<(), tapes_core::RegisterError>(())
-/// ```
-///
-/// The templates make a struct, here `UserEndpointMetrics`. Types that share templates, as those
-/// that implement one trait do, name the struct that `templates!` made:
-///
-/// ```
-/// use tapes_core::{Metered, templates};
-///
-/// templates! {
-///     /// What every endpoint measures.
-///     pub struct EndpointMetrics {
-///         /// Requests received.
-///         requests: Counter = "http.endpoints.{}.requests",
-///     }
-/// }
-///
-/// trait Endpoint: Metered<Metrics = EndpointMetrics> {
-///     fn handle(&self) {
-///         Self::METRICS.requests.increment();
-///     }
-/// }
-///
-/// #[derive(Metered)]
-/// #[metrics(EndpointMetrics)]
-/// struct Users;
-/// impl Endpoint for Users {}
-///
-/// #[derive(Metered)]
-/// #[metrics(EndpointMetrics, name = "images", labels(tier = "slow"))]
-/// struct ImageEndpoint;
-/// impl Endpoint for ImageEndpoint {}
-///
-/// Users.handle();
-/// assert_eq!(Users::METRICS.requests.value(), 1);
-/// assert_eq!(ImageEndpoint::METRICS.requests.value(), 0);
-/// ```
-///
-/// Types of one name in different modules get metrics of one name; give one of them another.
-///
-/// # Errors at compile time
-///
-/// A generic type: its static would be shared by all instantiations. Hold handles in the value:
-///
-/// ```
-/// use tapes_core::{Counter, RegisterError, Registry};
-///
-/// static REGISTRY: Registry<8, 8> = Registry::new();
-///
-/// struct Cache<T> {
-///     hits: Counter<'static>,
-///     entries: Vec<T>,
-/// }
-///
-/// impl<T> Cache<T> {
-///     fn new(hits: &'static str) -> Result<Self, RegisterError> {
-///         Ok(Self { hits: REGISTRY.counter(hits)?, entries: Vec::new() })
-///     }
-/// }
-///
-/// let users = Cache::<u32>::new("cache.users.hits")?;
-/// users.hits.increment();
-/// # assert_eq!((users.hits.value(), users.entries.len()), (1, 0));
-/// # Ok::<(), RegisterError>(())
-/// ```
-///
-/// Templates without `{}` or with two, two metrics with one template, and names that are not
-/// allowed do not compile either.
+#[doc = include_str!("../docs/derive_metered.md")]
 #[proc_macro_derive(Metered, attributes(metrics, tapes))]
 pub fn metered_type(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     metered_type::expand(&input).unwrap_or_else(Error::into_compile_error).into()
 }
 
-/// Times each call: `#[timed(TIMER, clock = CLOCK)]`.
-///
-/// `clock` is what `Timer::start` takes: a clock that is `Copy`, or a reference to one.
-///
-/// ```
-/// use tapes_core::{clock::ManualClock, metrics, timed};
-///
-/// metrics! {
-///     /// Motor control.
-///     static MOTOR: Motor = "motor" {
-///         /// Time of one pass.
-///         pass: Timer [max = 1 s],
-///     }
-/// }
-///
-/// static CLOCK: ManualClock<1_000_000> = ManualClock::new();
-///
-/// #[timed(MOTOR.pass, clock = &CLOCK)]
-/// fn pass(current: Option<u32>) -> Option<u32> {
-///     CLOCK.advance(250);
-///     Some(current? / 2)
-/// }
-///
-/// assert_eq!((pass(Some(8)), pass(None)), (Some(4), None));
-/// assert_eq!(MOTOR.pass.distribution().sum(), 500);
-/// ```
-///
-/// By hand it is `let _running = MOTOR.pass.start(&CLOCK);`, so the time is recorded however the
-/// function ends, by a panic too.
-///
-/// # `async fn`
-///
-/// Times from the first poll to completion, suspension included. A future that is dropped before
-/// is not recorded; `cancelled = COUNTER` counts it. By hand this is
-/// [`Attempt`](tapes_core::instrument::Attempt). The future holds its arguments twice.
-///
-/// ```
-/// use core::{future::{pending, Future}, pin::pin, task::{Context, Poll, Waker}};
-/// use tapes_core::{clock::ManualClock, metrics, timed};
-///
-/// metrics! {
-///     /// A radio.
-///     static RADIO: Radio = "radio" {
-///         /// Time from a request to its answer.
-///         exchange: Timer [max = 10 s],
-///         /// Exchanges given up.
-///         cancelled: Counter,
-///     }
-/// }
-///
-/// static CLOCK: ManualClock<1_000_000> = ManualClock::new();
-///
-/// #[timed(RADIO.exchange, clock = &CLOCK, cancelled = RADIO.cancelled)]
-/// async fn exchange(answer: Option<u8>) -> u8 {
-///     match answer {
-///         Some(answer) => answer,
-///         None => pending().await,
-///     }
-/// }
-///
-/// let mut context = Context::from_waker(Waker::noop());
-/// assert_eq!(pin!(exchange(Some(7))).poll(&mut context), Poll::Ready(7));
-/// {
-///     let mut given_up = pin!(exchange(None));
-///     assert_eq!(given_up.as_mut().poll(&mut context), Poll::Pending);
-/// }
-/// assert_eq!(RADIO.exchange.distribution().count(), 1);
-/// assert_eq!(RADIO.cancelled.value(), 1);
-/// ```
+#[doc = include_str!("../docs/timed.md")]
 #[proc_macro_attribute]
 pub fn timed(arguments: TokenStream, item: TokenStream) -> TokenStream {
     timed::expand(arguments.into(), item.into()).into()
@@ -348,8 +192,8 @@ pub fn metered(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(MOTOR.faults.of(Fault::Overheat).value(), 1);
 /// ```
 ///
-/// By hand it is [`count_error`](tapes_core::instrument::count_error) with the result, or
-/// [`count_error_by`](tapes_core::instrument::count_error_by). `by` runs after the body and cannot use
+/// By hand it is `tapes_core::instrument::count_error` with the result, or
+/// `count_error_by`. `by` runs after the body and cannot use
 /// arguments that the body took.
 #[proc_macro_attribute]
 pub fn errors(arguments: TokenStream, item: TokenStream) -> TokenStream {

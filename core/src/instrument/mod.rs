@@ -50,6 +50,7 @@
 
 mod attempt;
 mod errors;
+mod fill;
 mod single;
 mod templates;
 
@@ -61,7 +62,7 @@ pub use templates::{Metered, Templates};
 /// What the macros expand to; no part of the API.
 #[doc(hidden)]
 pub mod __private {
-    pub use super::templates::{fill, names, names_len};
+    pub use super::fill::{check, fill, names, names_len};
 
     /// Calls `f` once, which lets the compiler know that a closure is called no more than that.
     #[inline(always)]
@@ -70,6 +71,7 @@ pub mod __private {
     }
 
     /// Has a type and never a value: tells the compiler what a block returns.
+    #[must_use]
     #[expect(clippy::empty_loop, reason = "never called")]
     pub fn nowhere<T>() -> T {
         loop {}

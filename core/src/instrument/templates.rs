@@ -72,8 +72,8 @@ pub trait Templates: Metrics {
 ///
 /// # Errors at compile time
 ///
-/// A template without `{}`, or with two, and two metrics with the same template do not compile
-/// once they are filled; neither does a name that is not allowed.
+/// A template without `{}`, or with two, and two metrics with the same template do not compile; nor
+/// does a name that is not allowed, once it is filled.
 #[macro_export]
 macro_rules! templates {
     (
@@ -99,6 +99,15 @@ macro_rules! templates {
         }
 
         impl $Type {
+            /// Number of metrics.
+            $vis const METRICS: ::core::primitive::usize =
+                <Self as $crate::instrument::Templates>::TEMPLATES.len();
+
+            /// Storage words, of one lane.
+            $vis const WORDS: ::core::primitive::usize = $crate::__private::total_words(
+                <Self as $crate::instrument::Templates>::TEMPLATES
+            );
+
             /// Returns the view that readers take.
             #[must_use]
             $vis const fn group(&self) -> $crate::metric::Group<'static> {
@@ -106,6 +115,7 @@ macro_rules! templates {
             }
 
             #[doc(hidden)]
+            #[inline]
             #[must_use]
             $vis const fn __over(
                 group: $crate::metric::Group<'static>,
@@ -141,6 +151,10 @@ macro_rules! templates {
                 },
             )*];
         }
+
+        const _: () = $crate::instrument::__private::check(
+            <$Type as $crate::instrument::Templates>::TEMPLATES,
+        );
     };
 }
 
@@ -163,6 +177,7 @@ macro_rules! templates {
 ///
 /// static LEFT: &Motor = filled!(Motor, "left");
 /// static RIGHT: &Motor = filled!(Motor, "right", labels(side = "r"));
+/// assert_eq!((Motor::METRICS, Motor::WORDS), (1, 1));
 /// LEFT.loops.increment();
 /// assert_eq!((LEFT.loops.value(), RIGHT.loops.value()), (1, 0));
 /// ```
@@ -199,111 +214,4 @@ macro_rules! filled {
         );
         &METRICS
     }};
-}
-
-/// What stands for the name in a template.
-const PLACE: &[u8; 2] = b"{}";
-
-/// Returns the position of the only `{}`.
-const fn place(template: &str) -> usize {
-    let bytes = template.as_bytes();
-    let mut found = None;
-    let mut i = 0;
-    while i + 1 < bytes.len() {
-        if bytes[i] == PLACE[0] && bytes[i + 1] == PLACE[1] {
-            assert!(found.is_none(), "a template has one `{{}}`, not two");
-            found = Some(i);
-        }
-        i += 1;
-    }
-    match found {
-        Some(place) => place,
-        None => panic!("a template needs a `{{}}`, where the name goes"),
-    }
-}
-
-const fn filled_len(template: &str, name: &str) -> usize {
-    template.len() - PLACE.len() + name.len()
-}
-
-/// Returns the bytes of all names together, and checks that no two are the same.
-///
-/// # Panics
-///
-/// At compile time, when used in a constant, for templates that are not allowed.
-#[must_use]
-pub const fn names_len(templates: &[Declared], name: &str) -> usize {
-    let mut len = 0;
-    let mut i = 0;
-    while i < templates.len() {
-        let mut j = 0;
-        while j < i {
-            assert!(
-                !crate::name::same(templates[i].name.as_bytes(), templates[j].name.as_bytes()),
-                "two metrics have the same template"
-            );
-            j += 1;
-        }
-        len += filled_len(templates[i].name, name);
-        i += 1;
-    }
-    len
-}
-
-/// Returns all names end to end.
-///
-/// # Panics
-///
-/// At compile time, when used in a constant, with an `N` that is not [`names_len`].
-#[must_use]
-pub const fn names<const N: usize>(templates: &[Declared], name: &str) -> [u8; N] {
-    const fn copy(names: &mut [u8], at: usize, bytes: &[u8]) -> usize {
-        let mut i = 0;
-        while i < bytes.len() {
-            names[at + i] = bytes[i];
-            i += 1;
-        }
-        at + bytes.len()
-    }
-
-    let mut names = [0; N];
-    let mut at = 0;
-    let mut i = 0;
-    while i < templates.len() {
-        let template = templates[i].name.as_bytes();
-        let (before, rest) = template.split_at(place(templates[i].name));
-        at = copy(&mut names, at, before);
-        at = copy(&mut names, at, name.as_bytes());
-        at = copy(&mut names, at, rest.split_at(PLACE.len()).1);
-        i += 1;
-    }
-    assert!(at == N, "N must be names_len");
-    names
-}
-
-/// Returns the templates with the names that [`names`] made.
-///
-/// # Panics
-///
-/// At compile time, when used in a constant, with an `N` that is not the number of templates.
-#[must_use]
-pub const fn fill<const N: usize>(
-    templates: &'static [Declared],
-    mut names: &'static [u8],
-    name: &str,
-) -> [Declared; N] {
-    assert!(templates.len() == N && N > 0, "N must be the number of templates, and not 0");
-    let mut filled = [templates[0]; N];
-    let mut i = 0;
-    while i < N {
-        let (bytes, rest) = names.split_at(filled_len(templates[i].name, name));
-        filled[i] = templates[i];
-        match core::str::from_utf8(bytes) {
-            Ok(name) => filled[i].name = name,
-            Err(_) => panic!("names are made of whole strings"),
-        }
-        names = rest;
-        i += 1;
-    }
-    filled
 }
