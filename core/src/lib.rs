@@ -35,6 +35,7 @@
 //! | `wire` | frames: encoder, decoder | – | cobs, crc, heapless, postcard, serde |
 //! | `embedded-io` | the serial reporter over a blocking writer | `wire` | embedded-io |
 //! | `embedded-io-async` | the serial reporter over an async writer | `wire` | embedded-io-async |
+//! | `defmt` | the defmt reporter, `defmt::Format` of everything public | a defmt logger in the binary | defmt |
 //! | `embassy-time` | a clock | a time driver in the binary | embassy-time |
 //! | `lanes-1` | recording through the lane hook of one core | the hook in the binary | – |
 //! | `lanes-2` | a lane for each of two cores, with `std` for threads | the hook, without `std` | RAM twice |
@@ -57,7 +58,6 @@ pub mod metric;
 pub mod name;
 pub mod rates;
 mod registry;
-#[cfg(feature = "wire")]
 pub mod report;
 mod snapshot;
 pub mod statistics;

@@ -39,7 +39,7 @@ impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
 }
 
 /// Writes all bytes. `Write::write_all` would do, but it can panic.
-fn write<W: Write>(out: &mut W, bytes: &[u8]) -> Result<(), ReportError<W::Error>> {
+pub(super) fn write<W: Write>(out: &mut W, bytes: &[u8]) -> Result<(), ReportError<W::Error>> {
     let mut rest = bytes;
     while !rest.is_empty() {
         let taken = out.write(rest).map_err(ReportError::Write)?;

@@ -1,8 +1,15 @@
-//! Reporters: what sends the values of a source away, at a pace that the caller sets.
+//! Reporters, and when they report.
+//!
+//! | reporter | sends | over |
+//! |---|---|---|
+//! | `SerialReporter` (feature `wire`) | frames, for a gateway | a writer, or whatever takes bytes |
+//! | [`TextReporter`] | JSON, Prometheus text, StatsD lines | a writer, or whatever takes bytes |
+//! | `DefmtReporter` (feature `defmt`) | one log frame for each metric | the logger of the binary |
 //!
 //! ```
 //! # #[cfg(feature = "embedded-io")] {
-//! use tapes_core::report::SerialReporter;
+//! use tapes_core::clock::ManualClock;
+//! use tapes_core::report::{Scheduler, SerialReporter};
 //! use tapes_core::wire::{Epoch, Identity, Origin};
 //!
 //! tapes_core::metrics! {
@@ -11,13 +18,25 @@
 //!
 //! let identity = Identity::new(Origin::from_array(*b"board-1"), Epoch::new(0, 42), 1_000);
 //! let mut reporter = SerialReporter::<1, 1, 256>::new(identity);
-//!
 //! let mut line = [0; 512];
 //! let mut uart = line.as_mut_slice(); // any `embedded_io::Write`
+//!
+//! // By hand, whenever it suits:
 //! let report = reporter.report(&RADIO, 1_234, &mut uart).unwrap();
 //! assert_eq!(report.frames, 3); // HELLO, DICT, DATA
+//!
+//! // Or once a second:
+//! let clock = ManualClock::<1_000>::new();
+//! let mut reports =
+//!     Scheduler::every_ms(1_000, &clock, |uptime| reporter.report(&RADIO, uptime, &mut uart));
+//! reports.start().unwrap();
+//! reports.poll(); // in the main loop
+//! assert_eq!(reports.stats().reports, 1);
 //! # }
 //! ```
+//!
+//! Tasks of embassy have `tapes_embassy::report_every`, hosts threads and tokio tasks: all of them
+//! drive a [`Schedule`].
 //!
 //! # Interrupts and cores
 //!
@@ -26,14 +45,35 @@
 //!
 //! # Limits
 //!
-//! Reporters keep no time. Call them from a timer, a task or a loop, every second or so.
+//! Reporters keep no time: a schedule, a timer or a loop calls them, every second or so.
 
 #[cfg(feature = "embedded-io-async")]
 mod asynchronous;
 #[cfg(feature = "embedded-io")]
 mod blocking;
+#[cfg(feature = "wire")]
 mod kept;
+mod schedule;
+mod scheduler;
+#[cfg(feature = "wire")]
 mod serial;
+mod text;
+#[cfg(feature = "embedded-io-async")]
+mod text_asynchronous;
+#[cfg(feature = "embedded-io")]
+mod text_blocking;
+mod text_frozen;
+mod text_piece;
+mod text_syntax;
+mod text_window;
 
+#[cfg(feature = "wire")]
 pub use kept::{Kept, Start};
+pub use schedule::{Action, Schedule, ScheduleStats, StartError};
+pub use scheduler::{Reporter, Scheduler};
+#[cfg(feature = "wire")]
 pub use serial::{Report, ReportError, ReporterStats, SerialReporter};
+pub use text::{Syntax, TextReporter};
+#[cfg(feature = "embedded-io")]
+pub use text_blocking::TextWriter;
+pub use text_syntax::{Json, Prometheus, Statsd};

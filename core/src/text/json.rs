@@ -94,7 +94,7 @@ where
 }
 
 /// Returns the first name after `last`, and the id it has.
-fn next_by_name<'s, S: Source + ?Sized>(
+pub(crate) fn next_by_name<'s, S: Source + ?Sized>(
     source: &'s S,
     last: Option<&str>,
 ) -> Option<(&'s str, u32)> {

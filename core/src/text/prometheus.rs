@@ -365,7 +365,7 @@ where
 }
 
 /// Returns whether a metric before `id` is of this family or clashes with it.
-fn has_earlier<S: Source + ?Sized>(source: &S, id: u32, family: &Family<'_>) -> bool {
+pub(crate) fn has_earlier<S: Source + ?Sized>(source: &S, id: u32, family: &Family<'_>) -> bool {
     let mut found = false;
     let _ = source.visit(0, &mut |earlier| {
         if earlier.id >= id {
