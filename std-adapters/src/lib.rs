@@ -1,4 +1,35 @@
-//! Host adapters of tapes.
+//! Host adapters of tapes: what receives metrics of devices, and what shows them.
+//!
+//! A [`fleet`] keeps the state of everything received; [`input`]s feed it, and whatever takes an
+//! [`Exposition`](exposition::Exposition) shows it. The `tapes` command is all of them together:
+//!
+//! ```text
+//! tapes gateway --serial /dev/ttyACM0      then look at http://127.0.0.1:9100
+//! ```
+//!
+//! In a program of one's own:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tapes_std::clock::SystemTimeSource;
+//! use tapes_std::fleet::{Fleet, Limits, LinkKind, NodeId, SharedFleet};
+//!
+//! let fleet = Fleet::new(NodeId::default(), Limits::default());
+//! let fleet = SharedFleet::new(fleet, Arc::new(SystemTimeSource::new()));
+//! let mut frames = fleet.reader("uplink", LinkKind::Socket).expect("the first input fits");
+//! frames.feed(b"\0bytes as they come\0");
+//! assert!(fleet.snapshot().devices.is_empty());
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds | needs |
+//! |---|---|---|
+//! | `stream` | one JSON object a line, at an interval | – |
+//! | `http` | an HTTP server for Prometheus, OpenMetrics and JSON | hyper, tokio |
+//! | `serial` | frames from serial ports | serialport |
+//! | `tokio` | frames from TCP connections | tokio |
+//! | `cli` | the `tapes` command, with everything above | clap, `serde_json` |
 #![forbid(unsafe_code)]
 
 pub mod clock;
@@ -9,3 +40,10 @@ pub mod http;
 pub mod input;
 #[cfg(feature = "stream")]
 pub mod stream;
+
+/// The documents that belong to this crate.
+#[cfg(doc)]
+pub mod _documentation {
+    #[doc = include_str!("../docs/fleet.md")]
+    pub mod fleet {}
+}

@@ -43,6 +43,8 @@ pub(super) struct Device {
     pub(super) sessions: BTreeMap<EpochKey, Session>,
     /// Epochs that began too soon after others.
     pub(super) held: BTreeMap<EpochKey, Slot>,
+    /// Data of the life that seems to have begun again under an epoch.
+    suspect: Option<(EpochKey, EpochData)>,
     pub(super) counts: DeviceCounts,
     /// When epochs were opened, for the last minute.
     opened: VecDeque<Duration>,
@@ -100,8 +102,23 @@ impl Device {
         self.held.entry(key).or_default()
     }
 
+    /// Returns the data of the life that seems to have begun again under an epoch.
+    ///
+    /// There is one for each device: a run of another epoch begins anew.
+    pub(super) fn suspect(&mut self, key: EpochKey) -> &mut EpochData {
+        if self.suspect.as_ref().is_none_or(|(suspect, _)| *suspect != key) {
+            self.suspect = None;
+        }
+        &mut self.suspect.get_or_insert_with(|| (key, EpochData::default())).1
+    }
+
+    /// Forgets what a life under an epoch seemed to say: the old one goes on.
+    pub(super) fn acquit(&mut self, key: EpochKey) {
+        self.suspect.take_if(|(suspect, _)| *suspect == key);
+    }
+
     /// Takes out the data of the life that began again under an epoch.
     pub(super) fn take_suspect(&mut self, key: EpochKey) -> Option<EpochData> {
-        self.sessions.get_mut(&key)?.suspect.take().map(|data| *data)
+        self.suspect.take_if(|(suspect, _)| *suspect == key).map(|(_, data)| data)
     }
 }

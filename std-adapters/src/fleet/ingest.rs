@@ -167,12 +167,12 @@ impl Fleet {
         let session = device.sessions.entry(key).or_default();
         match session.tracker.judge(position, arrival.bytes) {
             Verdict::Next { lost } => {
-                session.suspect = None;
+                device.acquit(key);
                 device.counts.lost = device.counts.lost.saturating_add(lost);
                 self.accept(origin, key, arrival, Some(position))
             }
             Verdict::Agreed { held, lost } => {
-                session.suspect = None;
+                device.acquit(key);
                 device.counts.lost = device.counts.lost.saturating_add(lost);
                 if let Ok(frame) = Frame::parse(&held)
                     && let Ok(body) = frame.body()
@@ -245,9 +245,7 @@ impl Fleet {
         let mut counts = DeviceCounts::default();
         let mut absorber =
             Absorber { entries: &mut self.entries, node: self.node, counts: &mut counts };
-        let session = device.sessions.entry(key).or_default();
-        let data = session.suspect.get_or_insert_default();
-        let mut target = Loose::new(data, &self.limits);
+        let mut target = Loose::new(device.suspect(key), &self.limits);
         absorber.frame(&mut target, &arrival.frame, &arrival.body)
     }
 

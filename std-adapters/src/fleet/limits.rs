@@ -15,6 +15,8 @@ pub struct Limits {
     pub epochs_per_origin: usize,
     /// Metrics of one epoch.
     pub metrics_per_epoch: usize,
+    /// Bytes of dictionaries and values of all devices.
+    pub bytes: usize,
     /// Bytes of dictionaries and values of one device.
     pub bytes_per_origin: usize,
     /// Folded epochs of one device of which late frames are still recognised.
@@ -51,8 +53,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             origins: 1_024,
-            epochs_per_origin: 32,
+            epochs_per_origin: 16,
             metrics_per_epoch: 4_096,
+            bytes: 256 << 20,
             bytes_per_origin: 4 << 20,
             tombstones_per_origin: 1_024,
             links: 256,
@@ -61,9 +64,9 @@ impl Default for Limits {
             origins_per_socket: 64,
             short_epochs_per_link: 8,
             unbound_epochs_per_link: 2,
-            bytes_per_loose_epoch: 256 << 10,
+            bytes_per_loose_epoch: 64 << 10,
             new_epochs_per_minute: 10,
-            held_epochs_per_origin: 4,
+            held_epochs_per_origin: 2,
             handover: Duration::from_secs(10),
             fold_after: Duration::from_secs(30 * 24 * 3_600),
             fold_when_full_after: Duration::from_secs(60),

@@ -49,8 +49,6 @@ pub(super) struct Session {
     keyframed: bool,
     /// Keyframes heard after a keyframe of another epoch of the origin.
     pub(super) turns: u32,
-    /// Data of the life that seems to have begun under the same epoch.
-    pub(super) suspect: Option<Box<EpochData>>,
 }
 
 impl Session {

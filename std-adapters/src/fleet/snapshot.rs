@@ -108,10 +108,8 @@ impl Fleet {
     pub fn snapshot(&self, now: Duration) -> Snapshot {
         let catalog = self.catalog();
         let mut devices = Vec::new();
-        let mut state_bytes = 0usize;
         let nobody = Device::default();
         for (origin, data) in self.state.origins() {
-            state_bytes = state_bytes.saturating_add(data.bytes());
             let device = self.devices.get(&origin).unwrap_or(&nobody);
             let view = View { catalog: &catalog, origin, data, device, now };
             if data.is_twins() {
@@ -125,7 +123,7 @@ impl Fleet {
             links: self.links.counts().map(|(name, c)| (name.to_owned(), c.clone())).collect(),
             links_open: self.links.len(),
             names_withheld: catalog.withheld(),
-            state_bytes,
+            state_bytes: self.state.bytes(),
         }
     }
 }

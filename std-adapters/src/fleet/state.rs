@@ -124,6 +124,8 @@ impl OriginData {
 #[derive(Debug, Clone, Default)]
 pub struct State {
     origins: BTreeMap<Origin, OriginData>,
+    /// Memory of all origins, in bytes; an estimate.
+    bytes: usize,
     /// Counts changes of what ids mean, for those who derive something from it.
     meaning: u64,
 }
@@ -156,6 +158,12 @@ impl State {
     #[must_use]
     pub fn epoch(&self, origin: Origin, key: EpochKey) -> Option<&EpochData> {
         self.origin(origin)?.epoch(key)
+    }
+
+    /// Returns an estimate of the memory taken, in bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Returns a number that changes whenever an id gets another meaning or an epoch comes or goes.
@@ -192,16 +200,23 @@ impl State {
             return Applied::Full;
         }
         let data = self.origins.entry(origin).or_default();
-        match mutation {
+        let before = data.bytes();
+        let others = self.bytes.saturating_sub(before);
+        let applied = match mutation {
             Mutation::Open => data.open(key, limits),
-            Mutation::Change(change) => data.change(key, change, limits),
+            Mutation::Change(change) => {
+                let bytes = limits.bytes.saturating_sub(others).min(limits.bytes_per_origin);
+                data.change(key, change, Room { metrics: limits.metrics_per_epoch, bytes })
+            }
             Mutation::Assume => data.assume(key),
             Mutation::Fold => data.fold(key, limits),
             Mutation::Twins => {
                 data.twins = true;
                 Applied::Meaning
             }
-        }
+        };
+        self.bytes = others.saturating_add(data.bytes());
+        applied
     }
 }
 
@@ -218,12 +233,12 @@ impl OriginData {
         Applied::Meaning
     }
 
-    fn change(&mut self, key: EpochKey, change: Change, limits: &Limits) -> Applied {
+    /// Makes a change; `room` is that of the whole origin.
+    fn change(&mut self, key: EpochKey, change: Change, room: Room) -> Applied {
         let total = self.bytes();
         let Some(life) = self.epochs.get_mut(&key) else { return Applied::Full };
         let others = total.saturating_sub(life.data.bytes());
-        let bytes = limits.bytes_per_origin.saturating_sub(others);
-        life.data.apply(change, Room { metrics: limits.metrics_per_epoch, bytes })
+        life.data.apply(change, Room { bytes: room.bytes.saturating_sub(others), ..room })
     }
 
     fn assume(&mut self, key: EpochKey) -> Applied {

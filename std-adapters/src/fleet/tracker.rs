@@ -21,6 +21,9 @@ const EARLY: u64 = 32;
 /// Fingerprints kept; when there are more, every other one in the middle is dropped.
 const MARKS_MAX: usize = 256;
 
+/// Longest frame that is kept; a longer one is forgotten, and only what confirms it is used.
+const HELD_LEN_MAX: usize = 4_096;
+
 /// What a frame is, seen from the frames before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -106,7 +109,7 @@ struct Held {
 
 /// Judges the frames of one epoch, in the order of their arrival.
 ///
-/// Takes about 4 KiB when old, plus one held frame.
+/// Takes about 6 KiB when old, and 4 KiB for a held frame.
 #[derive(Debug, Clone, Default)]
 pub struct Tracker {
     /// First and newest accepted frame; `None` before the first.
@@ -182,7 +185,8 @@ impl Tracker {
                 Verdict::Agreed { held: held.bytes, lost: lost - 1 }
             }
             _ => {
-                self.held = Some(Held { at, bytes: bytes.into() });
+                let kept = if bytes.len() <= HELD_LEN_MAX { bytes } else { &[] };
+                self.held = Some(Held { at, bytes: kept.into() });
                 Verdict::Held
             }
         }

@@ -214,9 +214,9 @@ impl Line {
         }
     }
 
-    fn open(&self) -> io::Result<(serialport::TTYPort, FrameReader)> {
+    fn open(&self) -> io::Result<(Box<dyn serialport::SerialPort>, FrameReader)> {
         let builder = serialport::new(&self.spec.path, self.spec.baud).timeout(READ_TIMEOUT);
-        let port = builder.open_native().map_err(io::Error::from)?;
+        let port = builder.open().map_err(io::Error::from)?;
         let name = format!("serial:{}", self.spec.path);
         let frames = self.fleet.reader(&name, LinkKind::Serial);
         let frames = frames.ok_or_else(|| io::Error::other("too many inputs are open"))?;

@@ -1,2 +1,58 @@
-//! The `tapes` command.
-fn main() {}
+//! The `tapes` command: receives metrics of devices, shows them, and looks into recordings.
+
+mod address;
+mod decode;
+mod gateway;
+mod output;
+mod simulate;
+mod table;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Exit code of everything that went as asked.
+const DONE: u8 = 0;
+/// Exit code of `decode` when something could not be read.
+const UNREADABLE: u8 = 1;
+/// Exit code of wrong usage, and of files, ports and sockets that cannot be used.
+const CANNOT: u8 = 2;
+
+const EXAMPLES: &str = "\
+Examples:
+  tapes gateway --serial /dev/ttyACM0             a board on USB, metrics at http://127.0.0.1:9100
+  tapes simulate --seconds 10 | tapes gateway --stdin --no-http
+  tapes decode capture.bin
+
+Each command has a --help with examples of its own.";
+
+/// Receives metrics of devices, shows them, and looks into recordings.
+#[derive(Debug, Parser)]
+#[command(name = "tapes", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Gateway(gateway::Arguments),
+    Decode(decode::Arguments),
+    Simulate(simulate::Arguments),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Gateway(arguments) => gateway::run(arguments),
+        Command::Decode(arguments) => decode::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
+    };
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(message) => {
+            eprintln!("tapes: {message}");
+            ExitCode::from(CANNOT)
+        }
+    }
+}

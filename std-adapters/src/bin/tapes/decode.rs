@@ -1,0 +1,65 @@
+//! `tapes decode`: what is in a recording, frame by frame.
+
+mod frames;
+mod spans;
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Write};
+use std::path::PathBuf;
+
+use self::frames::Describer;
+use self::spans::Spans;
+use crate::output::is_closed;
+use crate::terminal::{shown, shown_json};
+
+const AFTER_HELP: &str = "\
+Examples:
+  tapes decode capture.bin
+  tapes simulate --seconds 2 | tapes decode
+  tapes decode capture.bin | grep '\"error\"'
+      what could not be read, and where
+
+Each line is a JSON object with the offset and length of a frame in the recording,
+its 0x00 included, and what it says; or of bytes that are no frame, with the reason
+under \"error\". Names of metrics are shown once the recording has had their
+dictionary.
+
+Exit codes: 0 everything was read; 1 something could not be read; 2 wrong usage, or
+the file cannot be used.";
+
+/// Shows the frames of a recording as JSON lines.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Arguments {
+    /// The recording, frames with 0x00 between them; standard input if it is - or missing.
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+}
+
+/// Shows a recording. Returns the exit code.
+pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
+    let name = shown(&arguments.file.display().to_string());
+    let input: Box<dyn Read> = if name == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(&arguments.file);
+        Box::new(file.map_err(|error| format!("cannot open {name}: {error}"))?)
+    };
+    let mut out = io::stdout().lock();
+    let mut describer = Describer::default();
+    let mut code = crate::DONE;
+    for span in Spans::new(BufReader::new(input)) {
+        let span = span.map_err(|error| format!("cannot read {name}: {error}"))?;
+        let line = describer.describe(&span);
+        if line.error.is_some() {
+            code = crate::UNREADABLE;
+        }
+        let json = serde_json::to_string(&line).map_err(|error| error.to_string())?;
+        match writeln!(out, "{}", shown_json(&json)).and_then(|()| out.flush()) {
+            Ok(()) => {}
+            Err(error) if is_closed(&error) => return Ok(code),
+            Err(error) => return Err(format!("cannot write to standard output: {error}")),
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,304 @@
+//! `tapes gateway`: frames in, metrics out.
+
+use std::fs::File;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tapes_std::clock::SystemTimeSource;
+use tapes_std::fleet::{Fleet, Limits, LinkKind, NodeId, SharedFleet};
+use tapes_std::http::{HttpServer, RunningServer};
+use tapes_std::input::{SerialInput, SerialSpec, Stop, TcpInput, TcpLimits, read_to_end};
+use tapes_std::stream::JsonStream;
+use tokio::sync::{mpsc, watch};
+
+use crate::simulate::seconds;
+use crate::{address, output, table};
+
+const AFTER_HELP: &str = "\
+Examples:
+  tapes gateway --serial /dev/ttyACM0
+      a board on USB; its metrics at http://127.0.0.1:9100
+  tapes gateway --serial /dev/ttyUSB0:921600 --serial /dev/ttyACM0 --http 0.0.0.0:9100
+      two boards; the pages for everybody on the network
+  tapes gateway --listen 7070 --stream
+      boards through programs on this machine; JSON lines out
+  tapes simulate --seconds 60 | tapes gateway --stdin --no-http
+      a table at the end
+  tapes gateway --file monday.bin --file tuesday.bin --stay
+
+Serial ports that are not there, or go away, are opened again when they are back.
+Without --stay the gateway ends when all files and standard input have ended and
+there is no port or listener; Ctrl-C and SIGTERM end it always. At the end a table
+of all metrics is printed, on standard output, with --stream on standard error.
+
+Frames over TCP are not authenticated and the pages are not encrypted: beyond
+loopback, use a network that you trust.
+
+Exit codes: 0 done; 2 wrong usage, or a file or address that cannot be used.";
+
+/// Receives frames of devices and shows their metrics to Prometheus, browsers and pipes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+#[command(group = clap::ArgGroup::new("inputs").required(true).multiple(true)
+    .args(["stdin", "serial", "listen", "file"]))]
+pub(crate) struct Arguments {
+    /// Read frames from standard input.
+    #[arg(long)]
+    stdin: bool,
+    /// Read frames from a serial port, at 115200 baud unless told otherwise; may be repeated.
+    #[arg(long, value_name = "PATH[:BAUD]")]
+    serial: Vec<SerialSpec>,
+    /// Accept TCP connections that carry frames; a port alone is one of 127.0.0.1; may be repeated.
+    #[arg(long, value_name = "ADDR", value_parser = address::parse)]
+    listen: Vec<SocketAddr>,
+    /// Read frames from a file, in the order given; may be repeated.
+    #[arg(long, value_name = "PATH")]
+    file: Vec<PathBuf>,
+    /// Serve /metrics, /stats, /health and / at this address; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", value_parser = address::parse, default_value = "127.0.0.1:9100")]
+    http: SocketAddr,
+    /// Answer to this name too, besides localhost and IP addresses; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    http_host: Vec<String>,
+    /// Serve nothing.
+    #[arg(long, conflicts_with = "http")]
+    no_http: bool,
+    /// Write all metrics to standard output, as one JSON object a line.
+    #[arg(long)]
+    stream: bool,
+    /// Seconds between two lines of --stream.
+    #[arg(long, value_name = "N", value_parser = seconds, default_value = "1")]
+    stream_interval: f64,
+    /// Go on serving when all input has ended.
+    #[arg(long)]
+    stay: bool,
+}
+
+/// Runs until the input ends or somebody stops it. Returns the exit code.
+pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
+    if arguments.stdin && io::stdin().is_terminal() {
+        return Err("--stdin reads frames, and standard input is a terminal; pipe something into \
+                    it, as in: tapes simulate --seconds 10 | tapes gateway --stdin"
+            .to_owned());
+    }
+    let fleet = SharedFleet::new(
+        Fleet::new(node_id(), Limits::default()),
+        Arc::new(SystemTimeSource::new()),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let files = open_files(&arguments.file)?;
+    let listeners = runtime.block_on(listen(&arguments.listen))?;
+    let http = serve(&arguments, &fleet)?;
+    let serial = open_serial(&arguments.serial, &fleet)?;
+    let ended = read_finite(files, arguments.stdin, &fleet)?;
+    let stream = Stream::start(&arguments, &fleet)?;
+    let has_end = ended.is_some() && serial.is_empty() && listeners.is_empty() && !arguments.stay;
+    runtime.block_on(wait(listeners, &fleet, ended.filter(|_| has_end), stream.closed()))?;
+    drop(serial);
+    let table = table::summary(&fleet.snapshot());
+    stream.finish();
+    if let Some(http) = http {
+        http.stop();
+    }
+    if arguments.stream {
+        eprint!("{table}");
+        return Ok(crate::DONE);
+    }
+    output::print(&table).map(|()| crate::DONE)
+}
+
+/// Returns a name for this receiver that no other one has.
+fn node_id() -> NodeId {
+    let random = |n: u64| RandomState::new().hash_one(n).to_be_bytes();
+    let mut id = [0; 16];
+    let (left, right) = id.split_at_mut(8);
+    left.copy_from_slice(&random(0));
+    right.copy_from_slice(&random(1));
+    NodeId(id)
+}
+
+fn open_files(paths: &[PathBuf]) -> Result<Vec<(String, File)>, String> {
+    let open = |path: &PathBuf| {
+        let name = shown_path(path);
+        let file = File::open(path).map_err(|error| format!("cannot open {name}: {error}"))?;
+        Ok((format!("file:{name}"), file))
+    };
+    paths.iter().map(open).collect()
+}
+
+fn shown_path(path: &Path) -> String {
+    crate::terminal::shown(&path.display().to_string())
+}
+
+async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpInput>, String> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let listener = TcpInput::bind(*address, TcpLimits::default()).await;
+        let listener = listener.map_err(|error| format!("cannot listen on {address}: {error}"))?;
+        eprintln!("accepting frames at tcp://{}", listener.address());
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn serve(arguments: &Arguments, fleet: &SharedFleet) -> Result<Option<RunningServer>, String> {
+    if arguments.no_http {
+        return Ok(None);
+    }
+    let mut builder = HttpServer::builder().with_address(arguments.http);
+    for host in &arguments.http_host {
+        builder = builder.with_host(host);
+    }
+    let server = builder.build(Arc::new(fleet.clone())).and_then(HttpServer::spawn);
+    let server = server
+        .map_err(|error| format!("{error}; use another address with --http, or --no-http"))?;
+    eprintln!("listening on http://{}", server.address());
+    Ok(Some(server))
+}
+
+fn open_serial(specs: &[SerialSpec], fleet: &SharedFleet) -> Result<Vec<SerialInput>, String> {
+    let open = |spec: &SerialSpec| {
+        SerialInput::spawn(spec.clone(), fleet.clone(), |event| eprintln!("{event}"))
+            .map_err(|error| format!("cannot start a thread: {error}"))
+    };
+    specs.iter().map(open).collect()
+}
+
+/// Reads files one after the other, and standard input beside them. Returns what becomes ready
+/// when all of it has ended; `None` if there is nothing of that kind.
+fn read_finite(
+    files: Vec<(String, File)>,
+    stdin: bool,
+    fleet: &SharedFleet,
+) -> Result<Option<mpsc::Receiver<()>>, String> {
+    let (running, ended) = mpsc::channel::<()>(1);
+    let has_any = stdin || !files.is_empty();
+    let spawn = |work: Box<dyn FnOnce() + Send>| {
+        let running = running.clone();
+        let thread = std::thread::Builder::new().name("tapes-input".into());
+        let work = move || {
+            work();
+            drop(running);
+        };
+        thread.spawn(work).map(drop).map_err(|error| format!("cannot start a thread: {error}"))
+    };
+    if stdin {
+        let fleet = fleet.clone();
+        spawn(Box::new(move || read("stdin", io::stdin().lock(), &fleet)))?;
+    }
+    if !files.is_empty() {
+        let fleet = fleet.clone();
+        spawn(Box::new(move || {
+            files.into_iter().for_each(|(name, file)| read(&name, file, &fleet));
+        }))?;
+    }
+    Ok(has_any.then_some(ended))
+}
+
+fn read(name: &str, input: impl io::Read, fleet: &SharedFleet) {
+    let Some(mut frames) = fleet.reader(name, LinkKind::Capture) else {
+        eprintln!("{name}: not read, too many inputs are open");
+        return;
+    };
+    if let Err(error) = read_to_end(input, &mut frames) {
+        eprintln!("{name}: {error}; what came before is used");
+    }
+}
+
+/// Waits for the first reason to end.
+async fn wait(
+    listeners: Vec<TcpInput>,
+    fleet: &SharedFleet,
+    ended: Option<mpsc::Receiver<()>>,
+    mut closed: watch::Receiver<bool>,
+) -> Result<(), String> {
+    for listener in listeners {
+        tokio::spawn(listener.run(fleet.clone(), std::future::pending()));
+    }
+    let inputs = async {
+        match ended {
+            // No input sends anything: this is ready when all of them are gone.
+            Some(mut ended) => drop(ended.recv().await),
+            None => std::future::pending().await,
+        }
+    };
+    let reader = async {
+        if closed.wait_for(|closed| *closed).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = inputs => Ok(()),
+        () = reader => Ok(()),
+        signal = asked_to_stop() => {
+            signal.map_err(|error| format!("cannot wait for signals: {error}"))
+        }
+    }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn asked_to_stop() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupt = tokio::signal::ctrl_c() => interrupt,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
+}
+
+/// The lines on standard output.
+struct Stream {
+    stop: Stop,
+    thread: Option<JoinHandle<()>>,
+    /// Whether nobody reads them any more.
+    closed: watch::Receiver<bool>,
+}
+
+impl Stream {
+    fn start(arguments: &Arguments, fleet: &SharedFleet) -> Result<Self, String> {
+        let stop = Stop::new();
+        let (closing, closed) = watch::channel(false);
+        if !arguments.stream {
+            return Ok(Self { stop, thread: None, closed });
+        }
+        let mut stream = JsonStream::new(Arc::new(fleet.clone()), io::stdout());
+        let interval = Duration::from_secs_f64(arguments.stream_interval.max(0.01));
+        let work = {
+            let stop = stop.clone();
+            move || {
+                if let Err(error) = stream.run(interval, &stop) {
+                    eprintln!("{error}");
+                    // Nobody waits any more if this fails.
+                    let _ = closing.send(true);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("tapes-stream".into()).spawn(work);
+        let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
+        Ok(Self { stop, thread: Some(thread), closed })
+    }
+
+    fn closed(&self) -> watch::Receiver<bool> {
+        self.closed.clone()
+    }
+
+    /// Writes a last line.
+    fn finish(mut self) {
+        self.stop.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported by the thread.
+            let _ = thread.join();
+        }
+    }
+}
