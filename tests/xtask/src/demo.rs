@@ -7,7 +7,7 @@ use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::arguments::Arguments;
@@ -64,7 +64,7 @@ pub(crate) fn demo(mut arguments: Arguments) -> Outcome {
     let mut gateway = start_gateway(&tapes, &http, frames).inspect_err(|_| end(&mut board))?;
     let result = watch(&mut board, &mut gateway, seconds);
     end(&mut board);
-    let closed = wait_for_table(&mut gateway);
+    let closed = wait_for_table(gateway);
     result.and(closed)
 }
 
@@ -127,19 +127,21 @@ fn start_gateway(
     command.args(["gateway", "--stdin", "--http", http]);
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    let child = command.stdin(frames).stderr(Stdio::piped()).spawn();
+    let child = command.stdin(frames).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child =
         child.map_err(Problem::io(format!("cannot start {}", process::shown(&command))))?;
-    let errors = child.stderr.take();
+    let (table, errors) = (child.stdout.take(), child.stderr.take());
     let (sender, ready) = mpsc::channel();
     thread::spawn(move || errors.map(|errors| forward(errors, &sender)));
-    Ok(Gateway { child, ready })
+    let table = thread::spawn(move || table.and_then(|table| io::read_to_string(table).ok()));
+    Ok(Gateway { child, ready, table })
 }
 
-/// The running gateway, and the address that it will tell.
+/// The running gateway, the address that it will tell, and what it prints at its end.
 struct Gateway {
     child: Child,
     ready: Receiver<String>,
+    table: JoinHandle<Option<String>>,
 }
 
 /// Shows what the gateway says, and picks its address out of it.
@@ -208,12 +210,15 @@ fn end(board: &mut Child) {
     let _ = board.wait();
 }
 
-fn wait_for_table(gateway: &mut Gateway) -> Outcome {
+fn wait_for_table(mut gateway: Gateway) -> Outcome {
     let started = Instant::now();
     while started.elapsed() < END_LIMIT {
         match gateway.child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => return Err(Problem::new(format!("the gateway failed ({status})"))),
+            Ok(Some(status)) => {
+                print!("{}", gateway.table.join().ok().flatten().unwrap_or_default());
+                let failed = || Problem::new(format!("the gateway failed ({status})"));
+                return if status.success() { Ok(()) } else { Err(failed()) };
+            }
             Ok(None) => thread::sleep(POLL),
             Err(error) => return Err(Problem::new(format!("cannot watch the gateway: {error}"))),
         }

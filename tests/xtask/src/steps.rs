@@ -1,5 +1,6 @@
 //! What CI runs, step by step. A step that lacks a tool fails with the sentence that says how to get it.
 
+use std::env;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     check("firmware", "every firmware example, with lints", firmware),
     tests("emulator", "the emulator's own tests, and every firmware example in it", emulator_tests),
+    check("demo", "the demo, with the emulated and with the simulated device", demo),
 ];
 
 /// Kinds of microcontrollers that the core crates compile for: without and with compare-and-swap, and RISC-V.
@@ -209,6 +211,20 @@ fn emulator_tests(log: &Log) -> Outcome {
             return Err(Problem::new(format!("{example} sent nothing on UART0")));
         }
         log.note("# pass 1")?;
+    }
+    Ok(())
+}
+
+fn demo(log: &Log) -> Outcome {
+    let program = env::current_exe().map_err(Problem::io("cannot find this program"))?;
+    for device in ["emulated", "simulated"] {
+        let before = log.text().len();
+        let mut demo = Command::new(&program);
+        demo.args(["demo", "--device", device, "--seconds", "3", "--http", "127.0.0.1:0"]);
+        log.run(&mut demo)?;
+        if !log.text()[before..].contains("motor.loops ") {
+            return Err(Problem::new(format!("the {device} device's metrics did not arrive")));
+        }
     }
     Ok(())
 }
