@@ -1,9 +1,13 @@
-//! What the probes share: the lane hook of one core, and a panic handler that costs nothing.
+//! What the probes share: a panic handler that costs nothing.
 #![no_std]
 
 use core::panic::PanicInfo;
 
 use cortex_m as _;
+// Each is the lane hook where its feature is on.
+use tapes_hooks as _;
+#[cfg(feature = "lanes-2")]
+use tapes_rp2040 as _;
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
