@@ -111,7 +111,7 @@ impl Stored for f64 {
 
 /// Reads the word of a gauge of `kind`.
 pub(crate) fn stored_value(kind: Kind, run: &Run<'_>) -> Value<'static> {
-    let Some(cell) = run.first_lane().first() else { return Value::Null };
+    let Some(cell) = run.only() else { return Value::Null };
     let word = cell.load();
     match kind {
         Kind::GaugeInt => Value::Signed(signed(word)),
@@ -159,7 +159,7 @@ impl<'r, T: GaugeValue> Gauge<'r, T> {
     /// Sets the value.
     #[inline]
     pub fn set(&self, value: T) {
-        if let Some(cell) = self.run.first_lane().first() {
+        if let Some(cell) = self.run.only() {
             cell.store(value.to_word());
         }
     }
@@ -167,7 +167,7 @@ impl<'r, T: GaugeValue> Gauge<'r, T> {
     /// Returns the value, or `None` for a floating-point gauge that is not set.
     #[must_use]
     pub fn value(&self) -> Option<T> {
-        let value = T::from_word(self.run.first_lane().first()?.load());
+        let value = T::from_word(self.run.only()?.load());
         if matches!(value.sample(), Value::Null) { None } else { Some(value) }
     }
 }

@@ -9,7 +9,7 @@ use crate::sync::{Word, section};
 
 /// Counts values in exact base-2 exponential buckets, with their sum, minimum and maximum.
 ///
-/// Storage is [`Layout::words`] a lane. Recording takes 84 to 98 cycles on a Cortex-M0+ without
+/// Storage is [`Layout::words`] a lane. Recording takes 80 to 90 cycles on a Cortex-M0+ without
 /// floats or divisions, and may be done from any interrupt, core or thread.
 ///
 /// ```
@@ -31,15 +31,15 @@ pub struct Histogram<'r> {
 
 /// The layout of handles that drop what they record.
 static NOTHING: Layout = {
-    static THRESHOLDS: Thresholds<2> = Thresholds::new(Unit::NONE);
-    Layout::new(Unit::NONE, 1, 1, &THRESHOLDS)
+    static THRESHOLDS: Thresholds<2> = Thresholds::new(Unit::NONE, 1);
+    Layout::new(1, &THRESHOLDS)
 };
 
 impl<'r> Histogram<'r> {
-    /// Returns a histogram over [`Layout::words`] of storage; with fewer, what does not fit is
-    /// dropped.
+    /// Returns a histogram over [`Layout::words`] of storage; with fewer, it drops what it
+    /// records.
     pub const fn new(run: Run<'r>, layout: &'static Layout) -> Self {
-        Self { run, layout }
+        Self { run: if run.len() < layout.words() { Run::EMPTY } else { run }, layout }
     }
 
     /// Returns a histogram that drops what it records.
@@ -54,12 +54,12 @@ impl<'r> Histogram<'r> {
     }
 
     /// Records one raw value.
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
     pub fn record(&self, value: u32) {
         let place = self.layout.place(value);
         section(|section| {
-            let words = self.run.writable(section);
+            let Some(words) = self.run.writable(section) else { return };
             // Bucket, sum, min, max; readers go the other way, so what is in the sum is in a
             // bucket too.
             let (Some(bucket), Some(sum), Some(min), Some(max)) = (
@@ -75,6 +75,15 @@ impl<'r> Histogram<'r> {
             section.raise(min, Word::from(!value));
             section.raise(max, Word::from(value));
         });
+    }
+
+    /// Records one raw value through a function that all calls share.
+    ///
+    /// [`record`](Self::record) takes about 180 bytes of flash wherever it is called; this takes a
+    /// call, and 10 to 40 cycles more on a Cortex-M0+.
+    #[inline(never)]
+    pub fn record_compact(&self, value: u32) {
+        self.record(value);
     }
 
     /// Records one raw value of 64 bits; what exceeds `u32::MAX` counts as `u32::MAX`.
@@ -126,7 +135,7 @@ impl<'r, const HZ: u32> Timer<'r, HZ> {
     }
 
     /// Records one duration, in ticks.
-    #[inline]
+    #[inline(always)]
     pub fn record(&self, ticks: u32) {
         self.histogram.record(ticks);
     }

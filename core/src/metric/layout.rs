@@ -11,6 +11,8 @@
 //! i = (e << scale) + c + K                       OpenTelemetry index
 //! ```
 //!
+//! `before[q]`, `K` and the index of the first bucket are one number in the table.
+//!
 //! The comparison is strict, so a value on a boundary falls below it: buckets are `(lower, upper]`.
 
 #![expect(
@@ -24,12 +26,19 @@ use super::unit::Unit;
 /// Thresholds of one octave for a unit, by slot. `SLOTS` is `2^(scale + 1)`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Thresholds<const SLOTS: usize> {
-    /// OpenTelemetry index of a value with `e = 0` and `c = 0`.
-    k: i32,
-    /// Thresholds in the slots below.
-    before: [u8; SLOTS],
+    unit: Unit<'static>,
+    /// OpenTelemetry index of the first bucket.
+    first: i32,
+    slots: [Slot; SLOTS],
+}
+
+/// Where one slot of mantissas lies among the thresholds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
     /// The threshold in the slot; `u32::MAX`, which no mantissa exceeds, where there is none.
-    threshold: [u32; SLOTS],
+    threshold: u32,
+    /// Place of a value of the octave `e = 0` that does not exceed the threshold.
+    place: i32,
 }
 
 impl<const SLOTS: usize> Thresholds<SLOTS> {
@@ -40,36 +49,45 @@ impl<const SLOTS: usize> Thresholds<SLOTS> {
         scale
     };
 
-    /// Computes the thresholds of a unit: meant for constants.
+    /// Computes the thresholds of a unit, for buckets from raw value `min` on: meant for constants.
     ///
     /// # Panics
     ///
-    /// Never at run time when used in a constant; at compile time if two thresholds fell into one
-    /// slot, which does not happen for any unit.
+    /// Never at run time when used in a constant; at compile time if `min` is 0, or if two
+    /// thresholds fell into one slot, which does not happen for any unit.
     #[must_use]
-    pub const fn new(unit: Unit<'_>) -> Self {
-        let steps = 1 << Self::SCALE;
+    pub const fn new(unit: Unit<'static>, min: u32) -> Self {
+        assert!(min > 0, "min must be at least 1");
         let shift = unit.per().leading_zeros();
         let mantissa = unit.per() << shift;
-        let mut before = [0; SLOTS];
-        let mut threshold = [u32::MAX; SLOTS];
+        let mut slots = [Slot { threshold: u32::MAX, place: 0 }; SLOTS];
         let mut wrapped = 0;
         let mut step = 0;
-        while step < steps {
+        while step < 1 << Self::SCALE {
             let (value, halved) = root(mantissa, step, Self::SCALE);
             wrapped += halved as i32;
             let slot = slot(value, Self::SCALE);
-            assert!(threshold[slot] == u32::MAX, "two thresholds in one slot");
-            threshold[slot] = value;
-            let mut above = slot + 1;
-            while above < SLOTS {
-                before[above] += 1;
-                above += 1;
-            }
+            assert!(slots[slot].threshold == u32::MAX, "two thresholds in one slot");
+            slots[slot].threshold = value;
+            add_to_places(&mut slots, slot + 1, 1);
             step += 1;
         }
+        // From places in the octave to OpenTelemetry indices.
         let k = -((31 - shift.cast_signed()) << Self::SCALE) - wrapped - 1;
-        Self { k, before, threshold }
+        add_to_places(&mut slots, 0, k);
+        // From these to places among the buckets. The zero threshold lies on an octave.
+        let first = (steps(min, Self::SCALE, &slots) >> Self::SCALE) << Self::SCALE;
+        add_to_places(&mut slots, 0, 1 - first);
+        Self { unit, first, slots }
+    }
+}
+
+/// Adds `n` to all places from slot `from` on.
+const fn add_to_places(slots: &mut [Slot], from: usize, n: i32) {
+    let mut i = from;
+    while i < slots.len() {
+        slots[i].place += n;
+        i += 1;
     }
 }
 
@@ -159,17 +177,18 @@ const fn slot(mantissa: u32, scale: u8) -> usize {
 
 /// How a histogram divides its range into buckets: a constant in flash, shared by handles.
 ///
-/// Made by [`layout!`](crate::layout) and [`metrics!`](crate::metrics). Costs 32 bytes and, for
-/// each scale and unit, tables of `5 × 2^(scale + 1)` bytes: 40 at scale 2.
+/// Made by [`layout!`](crate::layout) and [`metrics!`](crate::metrics). Costs 36 bytes on
+/// a 32-bit target and, for each scale, unit and minimum, a table of `20 + 8 × 2^(scale + 1)`
+/// bytes: 84 at scale 2.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
     unit: Unit<'static>,
     buckets: Buckets,
-    /// Added to `(e << scale) + c`, gives the place among zero bucket, buckets, overflow.
-    base: i32,
-    before: &'static [u8],
-    threshold: &'static [u32],
+    slots: &'static [Slot],
 }
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Layout>() == 36 && size_of::<Thresholds<8>>() == 84);
 
 impl PartialEq for Layout {
     /// Tables follow from unit and scale, so they need no comparison.
@@ -181,30 +200,20 @@ impl PartialEq for Layout {
 impl Eq for Layout {}
 
 impl Layout {
-    /// Makes the layout of raw values from `min` to `max`: meant for constants.
+    /// Makes the layout of raw values from the `min` of the thresholds to `max`: meant for
+    /// constants.
     ///
     /// `min` and everything above it up to `max` falls into buckets; what is below the octave of
     /// `min` counts as zero, what is above the bucket of `max` as overflow.
     ///
     /// # Panics
     ///
-    /// At compile time when used in a constant: if `min` is 0 or above `max`, or more than
+    /// At compile time when used in a constant: if `max` is below `min`, or more than
     /// [`BUCKETS_MAX`] buckets result.
     #[must_use]
-    pub const fn new<const SLOTS: usize>(
-        unit: Unit<'static>,
-        min: u32,
-        max: u32,
-        thresholds: &'static Thresholds<SLOTS>,
-    ) -> Self {
-        let buckets = geometry(min, max, thresholds);
-        Self {
-            unit,
-            buckets,
-            base: thresholds.k - buckets.first + 1,
-            before: &thresholds.before,
-            threshold: &thresholds.threshold,
-        }
+    pub const fn new<const SLOTS: usize>(max: u32, thresholds: &'static Thresholds<SLOTS>) -> Self {
+        let buckets = geometry(max, thresholds);
+        Self { unit: thresholds.unit, buckets, slots: &thresholds.slots }
     }
 
     /// Returns the unit of the raw values.
@@ -229,47 +238,44 @@ impl Layout {
     #[inline(always)]
     #[must_use]
     pub const fn place(&self, value: u32) -> usize {
-        let steps = steps(value, self.buckets.scale, self.before, self.threshold) + self.base;
-        if steps <= 0 {
-            return 0;
-        }
-        let place = steps.unsigned_abs();
+        let steps = steps(value, self.buckets.scale, self.slots);
+        let place = steps.cast_unsigned();
         let overflow = self.buckets.len + 1;
-        if place > overflow { overflow as usize } else { place as usize }
+        if place > overflow {
+            core::hint::cold_path();
+            return if steps < 0 { 0 } else { overflow as usize };
+        }
+        place as usize
     }
 }
 
-/// Returns the buckets that hold raw values from `min` to `max`.
+/// Returns the buckets that hold raw values up to `max`.
 pub(crate) const fn geometry<const SLOTS: usize>(
-    min: u32,
     max: u32,
     thresholds: &Thresholds<SLOTS>,
 ) -> Buckets {
-    assert!(min > 0, "min must be at least 1");
-    assert!(min <= max, "min must not be above max");
     let scale = Thresholds::<SLOTS>::SCALE;
-    let (before, threshold) = (&thresholds.before, &thresholds.threshold);
-    let lowest = steps(min, scale, before, threshold) + thresholds.k;
-    let highest = steps(max, scale, before, threshold) + thresholds.k;
-    // The zero threshold lies on an octave.
-    let first = (lowest >> scale) << scale;
-    let len = (highest - first + 1).unsigned_abs();
+    let len = steps(max, scale, &thresholds.slots);
+    assert!(len > 0, "min must not be above max");
+    let len = len.unsigned_abs();
     assert!(len <= BUCKETS_MAX, "more buckets than BUCKETS_MAX");
-    Buckets { scale, first, len }
+    Buckets { scale, first: thresholds.first, len }
 }
 
-/// Returns `(e << scale) + c` of a value; for 0 something below every threshold.
+/// Returns `(e << scale) + c` of a value, counted from where the slots count; for 0 what a value
+/// in the octave below that of 1 would give.
 #[inline(always)]
-const fn steps(value: u32, scale: u8, before: &[u8], threshold: &[u32]) -> i32 {
+const fn steps(value: u32, scale: u8, slots: &[Slot]) -> i32 {
     let e = log2(value);
     let mantissa = value.wrapping_shl((31 - e).cast_unsigned());
     let slot = slot(mantissa, scale);
-    let c = if slot < before.len() && slot < threshold.len() {
-        before[slot] as i32 + (mantissa > threshold[slot]) as i32
-    } else {
-        0
-    };
-    (e << scale) + c
+    if slot >= slots.len() {
+        // Never: there are `2^(scale + 1)` slots.
+        core::hint::cold_path();
+        return 0;
+    }
+    let Slot { threshold, place } = slots[slot];
+    (e << scale) + place + (mantissa > threshold) as i32
 }
 
 /// Returns `floor(log2(value))`, and -1 for 0.
@@ -286,9 +292,13 @@ const fn log2(value: u32) -> i32 {
 #[cfg(not(target_has_atomic = "32"))]
 #[inline(always)]
 const fn log2(value: u32) -> i32 {
-    let (rest, shift) = if value >> 16 == 0 { (value, 0) } else { (value >> 16, 16) };
-    let (byte, shift) = if rest >> 8 == 0 { (rest, shift) } else { (rest >> 8, shift + 8) };
-    LOG2[(byte & 0xff) as usize] as i32 + shift
+    // Arithmetic instead of branches, which cost more when taken than they save.
+    let high = ((value >> 16 != 0) as u32) << 4;
+    let rest = value >> high;
+    // `rest` has 16 bits, so the difference is negative if and only if it exceeds a byte.
+    let middle = (255_u32.wrapping_sub(rest) >> 31) << 3;
+    let byte = rest >> middle;
+    LOG2[(byte & 0xff) as usize] as i32 + (high | middle).cast_signed()
 }
 
 /// `floor(log2(i))`, and -1 for 0.

@@ -343,8 +343,7 @@ macro_rules! __amount {
 #[macro_export]
 macro_rules! __layout {
     ($spec:ident) => {{
-        const THRESHOLDS: &$crate::metric::Thresholds<{ $spec.slots() }> =
-            &$crate::metric::Thresholds::new($spec.unit());
+        const THRESHOLDS: &$crate::metric::Thresholds<{ $spec.slots() }> = &$spec.thresholds();
         const LAYOUT: &$crate::Layout = &$spec.layout(THRESHOLDS);
         LAYOUT
     }};

@@ -115,21 +115,24 @@ impl Spec {
         1 << (self.scale + 1)
     }
 
+    /// Returns what [`Spec::layout`] takes; `SLOTS` is [`Spec::slots`].
+    #[must_use]
+    pub const fn thresholds<const SLOTS: usize>(&self) -> Thresholds<SLOTS> {
+        Thresholds::new(self.unit, self.min.raw(self.unit))
+    }
+
     #[must_use]
     pub const fn layout<const SLOTS: usize>(
         &self,
         thresholds: &'static Thresholds<SLOTS>,
     ) -> Layout {
-        let max = self.max.raw(self.unit);
-        Layout::new(self.unit, self.min.raw(self.unit), max, thresholds)
+        Layout::new(self.max.raw(self.unit), thresholds)
     }
 
     /// Returns the bucket geometry, computed with tables that are thrown away again.
     const fn buckets(&self) -> Buckets {
         const fn of<const SLOTS: usize>(spec: &Spec) -> Buckets {
-            let thresholds = Thresholds::<SLOTS>::new(spec.unit);
-            let (min, max) = (spec.min.raw(spec.unit), spec.max.raw(spec.unit));
-            super::layout::geometry(min, max, &thresholds)
+            super::layout::geometry(spec.max.raw(spec.unit), &spec.thresholds::<SLOTS>())
         }
         match self.scale {
             0 => of::<2>(self),

@@ -28,13 +28,7 @@ impl<const N: usize> Words<N> {
     /// Returns all words.
     #[must_use]
     pub const fn all(&self) -> Run<'_> {
-        let mut lanes = [[].as_slice(); LANES];
-        let mut i = 0;
-        while i < LANES {
-            lanes[i] = &self.lanes[i];
-            i += 1;
-        }
-        Run { lanes }
+        Run { words: self.lanes.as_flattened(), stride: [N; STRIDES] }
     }
 
     /// Returns `len` words from `offset` on; empty if they are out of range.
@@ -44,21 +38,39 @@ impl<const N: usize> Words<N> {
     }
 }
 
-/// A borrowed run of words, one slice for each lane.
+/// Strides that a run carries: none where there is one lane.
+const STRIDES: usize = if LANES == 1 { 0 } else { 1 };
+
+/// A borrowed run of words, of the same length in each lane.
+///
+/// Takes two machine words with one lane, three with more.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'r> {
-    /// All of the same length.
-    lanes: [&'r [Cell]; LANES],
+    /// From the first word in the first lane to the last word in the last lane. Between the lanes
+    /// there are words of other runs: `stride` words before the same word of the next lane.
+    words: &'r [Cell],
+    stride: [usize; STRIDES],
 }
 
 impl<'r> Run<'r> {
     /// A run of no words: what records into it is dropped.
-    pub const EMPTY: Self = Self { lanes: [&[]; LANES] };
+    pub const EMPTY: Self = Self { words: &[], stride: [0; STRIDES] };
+
+    /// Words from the first of one lane to the first of the next; 0 if there is one lane only.
+    #[inline(always)]
+    const fn stride(&self) -> usize {
+        match self.stride.as_slice() {
+            [stride, ..] => *stride,
+            [] => 0,
+        }
+    }
 
     /// Returns the number of words of one lane.
+    #[inline(always)]
     #[must_use]
     pub const fn len(&self) -> usize {
-        self.lanes[0].len()
+        // Never below 0: see `run` and `Words::all`.
+        self.words.len().wrapping_sub(self.stride().wrapping_mul(LANES - 1))
     }
 
     /// Returns whether there are no words.
@@ -70,73 +82,77 @@ impl<'r> Run<'r> {
     /// Returns `len` words from `offset` on; empty if they are out of range.
     #[must_use]
     pub const fn run(&self, offset: usize, len: usize) -> Self {
-        let mut lanes = [[].as_slice(); LANES];
-        let mut i = 0;
-        while i < LANES {
-            if let Some((_, tail)) = self.lanes[i].split_at_checked(offset)
-                && let Some((middle, _)) = tail.split_at_checked(len)
-            {
-                lanes[i] = middle;
-            }
-            i += 1;
+        let own = self.len();
+        if offset > own || len > own - offset {
+            return Self::EMPTY;
         }
-        Self { lanes }
+        let (_, tail) = self.words.split_at(offset);
+        let (words, _) = tail.split_at(tail.len() - (own - offset - len));
+        Self { words, stride: self.stride }
     }
 
     /// Returns whether these are the same words, not only equal ones.
     pub(crate) fn is(&self, other: &Self) -> bool {
-        core::ptr::eq(self.lanes[0], other.lanes[0])
+        core::ptr::eq(self.words, other.words)
     }
 
-    /// Returns the words that `section` may change.
+    /// Returns the words of this run in a lane and what follows them; none if there is no such
+    /// lane. Who has made sure of the length pays for one comparison only.
     #[inline(always)]
-    pub(crate) fn writable(&self, section: Section) -> &'r [Cell] {
-        // A lane out of range breaks the hook's contract; lane 0 then may lose counts.
+    fn tail_of_lane(&self, lane: usize) -> Option<&'r [Cell]> {
         if LANES == 1 {
-            self.lanes[0]
-        } else {
-            self.lanes.get(section.lane).unwrap_or(&self.lanes[0])
+            return Some(self.words);
         }
+        self.words.get(lane.wrapping_mul(self.stride())..)
     }
 
-    /// Returns the words of lane 0, for values that are set, not added.
+    fn lanes(&self) -> impl Iterator<Item = &'r [Cell]> + use<'r> {
+        let run = *self;
+        (0..LANES).filter_map(move |lane| run.tail_of_lane(lane)?.get(..run.len()))
+    }
+
+    /// Returns the words that `section` may change, and what follows them.
     #[inline(always)]
-    pub(crate) fn first_lane(&self) -> &'r [Cell] {
-        self.lanes[0]
+    pub(crate) fn writable(&self, section: Section) -> Option<&'r [Cell]> {
+        self.tail_of_lane(section.lane)
+    }
+
+    /// Returns the word in lane 0 of a metric that is set, not added to.
+    #[inline(always)]
+    pub(crate) fn only(&self) -> Option<&'r Cell> {
+        self.words.first()
     }
 
     /// Returns word `i` summed over the lanes, wrapping; 0 if there is none.
     #[inline]
     pub(crate) fn total(&self, i: usize) -> Word {
-        self.lanes
-            .iter()
+        self.lanes()
             .filter_map(|lane| lane.get(i))
             .fold(0, |sum, cell| sum.wrapping_add(cell.load()))
     }
 
     /// Returns the largest value of word `i` over the lanes; 0 if there is none.
     pub(crate) fn largest(&self, i: usize) -> Word {
-        self.lanes.iter().filter_map(|lane| lane.get(i)).map(Cell::load).max().unwrap_or(0)
+        self.lanes().filter_map(|lane| lane.get(i)).map(Cell::load).max().unwrap_or(0)
     }
 
     /// Sets all words of all lanes to zero.
     pub(crate) fn clear(&self) {
-        for cell in self.lanes.iter().flat_map(|lane| lane.iter()) {
+        for cell in self.lanes().flatten() {
             cell.store(0);
         }
     }
 
     /// Repairs the 64-bit sum in the first words of each lane after a reset.
     pub(crate) fn repair_sum(&self) {
-        for cells in self.lanes.iter().filter_map(|lane| lane.first_chunk::<SUM_WORDS>()) {
+        for cells in self.lanes().filter_map(<[Cell]>::first_chunk) {
             repair_sum(cells);
         }
     }
 
     /// Returns the 64-bit sum in the first words, over the lanes, wrapping.
     pub(crate) fn sum(&self) -> u64 {
-        self.lanes
-            .iter()
+        self.lanes()
             .filter_map(|lane| lane.first_chunk::<SUM_WORDS>())
             .fold(0, |sum, cells| sum.wrapping_add(read_sum(cells)))
     }
