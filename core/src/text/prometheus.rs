@@ -49,6 +49,7 @@ use crate::snapshot::Source;
 
 /// Which text to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Format {
     /// Prometheus text 0.0.4.

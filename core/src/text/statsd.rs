@@ -55,6 +55,7 @@ use crate::statistics::Summary;
 
 /// Which StatsD to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Dialect {
     /// The original, and most other servers.
