@@ -1,9 +1,8 @@
 //! CRC-32C (Castagnoli, CRC-32/ISCSI): the checksum of frames and dictionaries.
 
-use crc::{CRC_32_ISCSI, Crc, Table};
-
-/// One table of 1 KiB in flash, evaluated at compile time.
-static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISCSI);
+//!
+//! Hosts use the `crc` crate with its largest table; devices 16 words of table, 64 bytes of flash
+//! instead of 1 KiB, at about 16 cycles a byte on a Cortex-M0+. A test compares the two.
 
 /// A CRC-32C that can be put down and taken up again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,16 +15,72 @@ impl Crc32c {
     /// Takes in more bytes.
     #[must_use]
     pub(crate) const fn update(self, bytes: &[u8]) -> Self {
-        // The crate takes an initial value as the polynomial literature writes it: before the
-        // final inversion, most significant bit first.
-        let mut digest = CRC.digest_with_initial((!self.0).reverse_bits());
-        digest.update(bytes);
-        Self(digest.finalize())
+        #[cfg(feature = "std")]
+        return Self(large::update(self.0, bytes));
+        #[cfg(not(feature = "std"))]
+        Self(small::update(self.0, bytes))
     }
 
     /// Returns the checksum of everything so far.
     pub(crate) const fn value(self) -> u32 {
         self.0
+    }
+}
+
+#[cfg(feature = "std")]
+mod large {
+    use crc::{CRC_32_ISCSI, Crc, Table};
+
+    static CRC: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+
+    pub(super) const fn update(crc: u32, bytes: &[u8]) -> u32 {
+        // The crate takes an initial value as the polynomial literature writes it: before the
+        // final inversion, most significant bit first.
+        let mut digest = CRC.digest_with_initial((!crc).reverse_bits());
+        digest.update(bytes);
+        digest.finalize()
+    }
+}
+
+#[cfg(any(test, not(feature = "std")))]
+mod small {
+    /// The polynomial, least significant bit first.
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+
+    /// Remainders of four bits.
+    static NIBBLES: [u32; 16] = {
+        let mut table = [0; 16];
+        let mut i = 0;
+        while i < 16 {
+            let mut remainder = i as u32;
+            let mut bit = 0;
+            while bit < 4 {
+                let carry = remainder & 1;
+                remainder >>= 1;
+                if carry == 1 {
+                    remainder ^= POLYNOMIAL;
+                }
+                bit += 1;
+            }
+            table[i] = remainder;
+            i += 1;
+        }
+        table
+    };
+
+    /// Divides four more bits.
+    #[inline(always)]
+    const fn nibble(remainder: u32) -> u32 {
+        (remainder >> 4) ^ NIBBLES[(remainder & 15) as usize]
+    }
+
+    pub(super) const fn update(crc: u32, bytes: &[u8]) -> u32 {
+        let (mut remainder, mut rest) = (!crc, bytes);
+        while let Some((byte, tail)) = rest.split_first() {
+            remainder = nibble(nibble(remainder ^ *byte as u32));
+            rest = tail;
+        }
+        !remainder
     }
 }
 
@@ -36,7 +91,7 @@ pub(crate) const fn crc32c(bytes: &[u8]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Crc32c, crc32c};
+    use super::{Crc32c, crc32c, small};
 
     /// If this fails, no frame of ours is accepted by a foreign decoder.
     #[test]
@@ -57,5 +112,20 @@ mod tests {
                 "split at {i}"
             );
         }
+    }
+
+    /// If this fails, devices and hosts refuse each other's frames.
+    #[test]
+    fn small_and_large_tables_agree() {
+        let mut bytes = [0u8; 300];
+        let mut state = 1u32;
+        for byte in &mut bytes {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = state.to_be_bytes()[0];
+        }
+        for len in 0..bytes.len() {
+            assert_eq!(small::update(0, &bytes[..len]), crc32c(&bytes[..len]), "{len} bytes");
+        }
+        assert_eq!(small::update(small::update(0, b"12345"), b"6789"), 0xE306_9283);
     }
 }
