@@ -3,3 +3,9 @@
 
 pub mod programs;
 pub mod python;
+
+/// The README, so that its examples are compiled.
+#[cfg(doctest)]
+#[derive(Debug)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
