@@ -33,6 +33,9 @@ pub enum RegisterError {
     /// A registry with declared groups cannot be attached under a prefix, because their names are
     /// constants; attach the groups themselves.
     GroupUnderPrefix,
+    /// The metric has an exclusive handle, or has others and an exclusive one was asked for; record
+    /// through the handle that exists, or choose another name.
+    Taken,
     /// The gauge exists already, set by hand or with another producer; choose another name.
     ProducerMismatch,
 }
@@ -52,6 +55,7 @@ impl fmt::Display for RegisterError {
             Self::NamesFull => "registry has no place for another rendered name",
             Self::Attached => "registry is attached to another one already",
             Self::GroupUnderPrefix => "registry with declared groups cannot take a prefix",
+            Self::Taken => "an exclusive handle allows no other one",
             Self::ProducerMismatch => "gauge exists with another producer",
         })
     }

@@ -70,9 +70,12 @@ pub use error::RegisterError;
 pub use instrument::Metered;
 pub use metric::__private;
 pub use metric::{
-    Counter, Family, Gauge, Group, Histogram, Label, LabelSet, Layout, Meter, Metrics, Timer, TimerGuard, UpDown,
+    Counter, Exclusive, Family, Gauge, Group, Histogram, Label, LabelSet, Layout, Meter, Metrics,
+    Timer, TimerGuard, UpDown,
 };
-pub use registry::{Cached, Details, MetricName, Produced, Producer, Ratio, Registry, RegistryView};
+pub use registry::{
+    Cached, Details, ExclusiveView, MetricName, Produced, Producer, Ratio, Registry, RegistryView,
+};
 pub use snapshot::{Filter, Source};
 #[cfg(feature = "macros")]
 pub use tapes_macros::{Label, Metered, counted, errors, metered, timed};

@@ -1,16 +1,14 @@
 //! Counters, up/down counters and meters: metrics of one word.
 
 use super::storage::Run;
-use crate::sync::{Word, section};
+use crate::sync::{Section, Word, section};
 
 /// Adds to the first word of a run.
 #[inline(always)]
-fn add(run: &Run<'_>, n: Word) {
-    section(|section| {
-        if let Some([cell, ..]) = run.writable(section) {
-            section.add(cell, n);
-        }
-    });
+fn add(section: Section, run: &Run<'_>, n: Word) {
+    if let Some([cell, ..]) = run.writable(section) {
+        section.add(cell, n);
+    }
 }
 
 #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets, u64 on others")]
@@ -57,9 +55,14 @@ impl<'r> Counter<'r> {
 
     /// Adds `n`, wrapping at the width of a word, which reporters widen.
     #[inline]
-    #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
     pub fn add(&self, n: u32) {
-        add(&self.run, Word::from(n));
+        section(|section| self.add_in(section, n));
+    }
+
+    #[inline(always)]
+    #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
+    pub(super) fn add_in(&self, section: Section, n: u32) {
+        add(section, &self.run, Word::from(n));
     }
 
     /// Returns the count so far, modulo 2^32 on 32-bit targets.
@@ -98,9 +101,14 @@ impl<'r> Meter<'r> {
 
     /// Marks `n` events.
     #[inline]
-    #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
     pub fn mark_by(&self, n: u32) {
-        add(&self.run, Word::from(n));
+        section(|section| self.mark_in(section, n));
+    }
+
+    #[inline(always)]
+    #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
+    pub(super) fn mark_in(&self, section: Section, n: u32) {
+        add(section, &self.run, Word::from(n));
     }
 
     /// Returns the events so far, modulo 2^32 on 32-bit targets.
@@ -145,6 +153,11 @@ impl<'r> UpDown<'r> {
     /// Adds `n`, wrapping at the width of a word.
     #[inline]
     pub fn add(&self, n: i32) {
+        section(|section| self.add_in(section, n));
+    }
+
+    #[inline(always)]
+    pub(super) fn add_in(&self, section: Section, n: i32) {
         // Sign extension makes the wrapping sum of unsigned words that of signed numbers.
         #[allow(
             clippy::cast_sign_loss,
@@ -152,7 +165,7 @@ impl<'r> UpDown<'r> {
             trivial_numeric_casts,
             reason = "two's complement in a word of the target's width"
         )]
-        add(&self.run, n as isize_of_word as Word);
+        add(section, &self.run, n as isize_of_word as Word);
     }
 
     /// Returns the value.

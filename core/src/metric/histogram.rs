@@ -5,7 +5,7 @@ use super::layout::{Layout, Thresholds};
 use super::storage::Run;
 use super::unit::Unit;
 use crate::clock::Clock;
-use crate::sync::{Word, section};
+use crate::sync::{Section, Word, section};
 
 /// Counts values in exact base-2 exponential buckets, with their sum, minimum and maximum.
 ///
@@ -55,26 +55,30 @@ impl<'r> Histogram<'r> {
 
     /// Records one raw value.
     #[inline(always)]
-    #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
     pub fn record(&self, value: u32) {
         let place = self.layout.place(value);
-        section(|section| {
-            let Some(words) = self.run.writable(section) else { return };
-            // Bucket, sum, min, max; readers go the other way, so what is in the sum is in a
-            // bucket too.
-            let (Some(bucket), Some(sum), Some(min), Some(max)) = (
-                words.get(ZERO_WORD + place),
-                words.first_chunk(),
-                words.get(MIN_WORD),
-                words.get(MAX_WORD),
-            ) else {
-                return;
-            };
-            section.add(bucket, 1);
-            section.add_sum(sum, value);
-            section.raise(min, Word::from(!value));
-            section.raise(max, Word::from(value));
-        });
+        section(|section| self.record_in(section, place, value));
+    }
+
+    /// Records one raw value, whose place the layout has given.
+    #[inline(always)]
+    #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
+    pub(super) fn record_in(&self, section: Section, place: usize, value: u32) {
+        let Some(words) = self.run.writable(section) else { return };
+        // Bucket, sum, min, max; readers go the other way, so what is in the sum is in a bucket
+        // too.
+        let (Some(bucket), Some(sum), Some(min), Some(max)) = (
+            words.get(ZERO_WORD + place),
+            words.first_chunk(),
+            words.get(MIN_WORD),
+            words.get(MAX_WORD),
+        ) else {
+            return;
+        };
+        section.add(bucket, 1);
+        section.add_sum(sum, value);
+        section.raise(min, Word::from(!value));
+        section.raise(max, Word::from(value));
     }
 
     /// Records one raw value through a function that all calls share.
@@ -120,7 +124,7 @@ impl<'r> Histogram<'r> {
 #[derive(Debug, Clone, Copy)]
 #[must_use = "a timer does nothing until it is started"]
 pub struct Timer<'r, const HZ: u32 = 1_000_000> {
-    histogram: Histogram<'r>,
+    pub(super) histogram: Histogram<'r>,
 }
 
 impl<'r, const HZ: u32> Timer<'r, HZ> {

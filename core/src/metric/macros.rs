@@ -51,7 +51,10 @@
 /// - `scale`: `2^scale` buckets an octave, 0 to 4, 2 if it is not given: worst relative error
 ///   33, 17.2, 8.64, 4.33, 2.17 %.
 ///
-/// Any kind can be a family over enumerated labels, one metric for each combination:
+/// What one handle only records costs less: `passes: Exclusive<Counter>`, and so for `UpDown`,
+/// `Meter`, `Histogram` and `Timer`; see [`Exclusive`](crate::metric::Exclusive).
+///
+/// Any other kind can be a family over enumerated labels, one metric for each combination:
 /// `faults: Counter per Fault`, `requests: Timer per (Method, Status) [max = 1 s]`; see
 /// [`Family`](crate::Family).
 ///
@@ -175,6 +178,9 @@ macro_rules! __handle {
     (Timer $([$($options:tt)*])?) => {
         $crate::Timer<'static, { $crate::__spec!(Timer $([$($options)*])?).unit().per() }>
     };
+    (Exclusive<$kind:ident> $([$($options:tt)*])?) => {
+        $crate::metric::Takeable<$crate::__handle!($kind $([$($options)*])?)>
+    };
     ($($other:tt)*) => {
         ::core::compile_error!(::core::concat!(
             "unknown kind of metric: `", ::core::stringify!($($other)*),
@@ -213,6 +219,9 @@ macro_rules! __spec {
     };
     (Timer $([$($options:tt)*])?) => {
         $crate::__options!($crate::__private::Spec::timer(); $($($options)*)?)
+    };
+    (Exclusive<$kind:ident> $([$($options:tt)*])?) => {
+        $crate::__spec!($kind $([$($options)*])?)
     };
     // `__handle!` says what is wrong.
     ($($other:tt)*) => { $crate::__private::Spec::plain($crate::metric::Kind::Counter) };
@@ -380,6 +389,13 @@ macro_rules! __declare {
     ($run:expr; [] Timer $([$($options:tt)*])?) => {{
         const SPEC: $crate::__private::Spec = $crate::__spec!(Timer $([$($options)*])?);
         $crate::Timer::new($run, $crate::__layout!(SPEC))
+    }};
+    ($run:expr; [] Exclusive<$kind:ident> $([$($options:tt)*])?) => {{
+        static CLAIM: $crate::metric::Claim = $crate::metric::Claim::new();
+        $crate::metric::Takeable::new(
+            $crate::__declare!($run; [] $kind $([$($options)*])?),
+            &CLAIM,
+        )
     }};
     ($run:expr; [] $kind:ident $(<$type:ident>)? $([$($options:tt)*])?) => {
         $crate::$kind::new($run)

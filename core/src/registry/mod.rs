@@ -8,12 +8,14 @@
 #[cfg(feature = "std")]
 mod attach;
 mod details;
+mod exclusive;
 mod name;
 mod producer;
 mod slot;
 mod view;
 
 pub use details::Details;
+pub use exclusive::ExclusiveView;
 pub use name::MetricName;
 pub use producer::{Cached, Produced, Producer, Ratio};
 pub use view::RegistryView;
@@ -103,6 +105,21 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
         let mut view = self.view();
         view.details = details;
         view
+    }
+
+    /// Returns a view that registers metrics with one handle each.
+    ///
+    /// ```
+    /// use tapes_core::{RegisterError, Registry};
+    /// static REGISTRY: Registry<2, 2> = Registry::new();
+    /// let mut passes = REGISTRY.exclusive().counter("motor.passes")?;
+    /// passes.increment();
+    /// assert_eq!(REGISTRY.counter("motor.passes").unwrap_err(), RegisterError::Taken);
+    /// # Ok::<(), RegisterError>(())
+    /// ```
+    #[must_use]
+    pub const fn exclusive(&self) -> ExclusiveView<'_> {
+        self.view().exclusive()
     }
 
     /// Returns the counter of that name, new or existing.

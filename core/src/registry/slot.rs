@@ -71,6 +71,8 @@ pub(crate) struct Shape {
     pub(super) layout: Option<&'static Layout>,
     pub(super) dimensions: &'static [Dimension<'static>],
     pub(super) call: Option<Call>,
+    /// Whether there is one handle only.
+    pub(super) exclusive: bool,
 }
 
 impl Shape {
@@ -103,6 +105,9 @@ impl Shape {
 
     /// Returns why this metric cannot serve as the one wanted, if so.
     fn mismatch(&self, wanted: &Self) -> Option<RegisterError> {
+        if self.exclusive || wanted.exclusive {
+            return Some(RegisterError::Taken);
+        }
         let unit = |shape: &Self| shape.layout.map_or(shape.details.unit, Layout::unit);
         let kind = core::mem::discriminant(&self.kind) == core::mem::discriminant(&wanted.kind);
         // Who asks without a unit means whatever unit it has.

@@ -5,6 +5,7 @@ use core::ops::ControlFlow;
 use tapes_hooks::Once;
 
 use super::details::Details;
+use super::exclusive::ExclusiveView;
 #[cfg(not(feature = "std"))]
 use super::name::Rendered;
 use super::name::{Buffer, MetricName};
@@ -192,12 +193,29 @@ impl<'r> RegistryView<'r> {
         })
     }
 
-    const fn shape(&self, kind: Kind) -> Shape {
-        Shape { details: self.details, kind, layout: None, dimensions: &[], call: None }
+    /// Returns a view that registers metrics with one handle each.
+    #[must_use]
+    pub const fn exclusive(&self) -> ExclusiveView<'r> {
+        ExclusiveView::new(*self)
+    }
+
+    pub(super) const fn shape(&self, kind: Kind) -> Shape {
+        Shape {
+            details: self.details,
+            kind,
+            layout: None,
+            dimensions: &[],
+            call: None,
+            exclusive: false,
+        }
     }
 
     /// Finds or makes a metric and returns its words.
-    fn register(&self, name: MetricName<'_>, wanted: Shape) -> Result<Run<'r>, RegisterError> {
+    pub(super) fn register(
+        &self,
+        name: MetricName<'_>,
+        wanted: Shape,
+    ) -> Result<Run<'r>, RegisterError> {
         let mut buffer = Buffer::new();
         let rendered = name.render(&mut buffer)?;
         let labels = wanted.details.labels.iter().map(|(label, _)| *label);

@@ -124,7 +124,6 @@ pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
 
 impl Section {
     /// A section in which nobody else changes the words of `lane`.
-    #[allow(dead_code, reason = "not every backend has one")]
     #[inline(always)]
     const fn alone(lane: usize) -> Self {
         Self {
@@ -132,6 +131,12 @@ impl Section {
             #[cfg(target_has_atomic = "32")]
             shared: false,
         }
+    }
+
+    /// A section for who is the only one that changes these words.
+    #[inline(always)]
+    pub(crate) const fn exclusive() -> Self {
+        Self::alone(0)
     }
 
     /// A section in which others change the words of `lane` too.
