@@ -10,9 +10,9 @@ use wire_support::{Fake, FakeHistogram, FakeMetric, FakeSource, Receiver, identi
 /// Microseconds of 30 days.
 const MONTH_US: u64 = 30 * 24 * 3600 * 1_000_000;
 
-/// Returns the bytes of the DATA frames of the second report, when the dictionary is known.
+/// Returns the bytes of the DATA frames of the third report, when all is known and at rest.
 ///
-/// The frames before are thrown away; `change` runs between the two reports.
+/// The frames before are thrown away; `change` runs before the last report.
 fn data_bytes(
     source: &mut FakeSource,
     first_seq: u64,
@@ -27,8 +27,8 @@ fn data_bytes(
     let mut bytes = 0;
     let mut receiver = Receiver::default();
     let mut change = Some(change);
-    for report in 0..2 {
-        if report == 1 {
+    for report in 0..3 {
+        if report == 2 {
             change.take().unwrap()(source);
             if keyframe {
                 encoder.force_keyframe();
@@ -38,7 +38,7 @@ fn data_bytes(
         while let Some(stream) = encoder.next_stream_frame(source, &mut buffer) {
             let before = receiver.frames.len();
             assert_eq!(receiver.take_stream(stream), 0);
-            if report == 1 && receiver.frames[before..].iter().any(|(_, _, name)| *name == "data") {
+            if report == 2 && receiver.frames[before..].iter().any(|(_, _, name)| *name == "data") {
                 bytes += stream.len();
             }
             encoder.sent();

@@ -13,6 +13,15 @@ metrics! {
     }
 }
 
+/// Ends the recording, also when a check failed.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What a receiver knows of the group above.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Heard {
@@ -69,6 +78,7 @@ fn reports_while_two_threads_record() {
             })
         };
         let threads = [record(1), record(3)];
+        let finished = Done(&done);
         let mut reports = 0;
         while heard.count < 300_000 {
             let before = heard;
@@ -83,7 +93,7 @@ fn reports_while_two_threads_record() {
             reports += 1;
         }
         assert!(reports > 1);
-        done.store(true, Ordering::Relaxed);
+        drop(finished);
         threads.map(|thread| thread.join().unwrap())
     });
     report(&mut encoder, &mut heard);

@@ -10,7 +10,7 @@ use super::hello::Hello;
 use super::identity::Identity;
 use super::schedule::{Schedule, Turn};
 use super::widen::{WIDENED_BITS, WORD_BITS, Widener};
-use super::writer::{DataWriter, DictWriter, event_frame, fingerprint, hello_frame};
+use super::writer::{DataWriter, DictWriter, SETTLED, event_frame, fingerprint, hello_frame};
 use super::{ORIGIN_LEN_MAX, VERSION};
 use crate::metric::bytes::{VARINT_LEN_MAX, Writer, uvarint_len};
 use crate::metric::{Descriptor, Kind, Sample, Value, ZERO_WORD};
@@ -503,7 +503,8 @@ impl Parts<'_> {
         all: bool,
     ) -> bool {
         let last = usize::try_from(index).ok().and_then(|index| self.last.get_mut(index));
-        if !all && last.as_deref() == Some(&!fingerprint(&sample.value)) {
+        let before = last.as_deref().map(|last| !last);
+        if !all && before == Some(fingerprint(&sample.value)) {
             return true;
         }
         let mut widener = widener(self.wraps, sample, self.state.all_wrap);
@@ -515,7 +516,12 @@ impl Parts<'_> {
         };
         let Some(sent) = sent else { return false };
         if let Some(last) = last {
-            *last = !sent;
+            // The sum is read before the buckets, so it may lack a value that is in a bucket: a
+            // distribution is sent once more with the same count before it is left alone.
+            let moving = matches!(value, Value::Distribution(_))
+                && sent != SETTLED
+                && before.map(|before| before | SETTLED) != Some(sent);
+            *last = !(if moving { sent & !SETTLED } else { sent });
         }
         true
     }

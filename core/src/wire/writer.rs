@@ -303,8 +303,12 @@ const fn shape_of(value: &Value<'_>) -> u8 {
     }
 }
 
-/// Returns 32 bits that change when a value changes, but for freak accidents: the low bits of the
-/// count of a distribution, all bits of a 32-bit value, the two halves of a longer one mixed.
+/// In the fingerprint of a distribution: nothing was under way when it was sent.
+pub(super) const SETTLED: u32 = 1;
+
+/// Returns 32 bits that change when a value changes, but for freak accidents: twice the low bits
+/// of the count of a distribution and [`SETTLED`], all bits of a 32-bit value, the two halves of a
+/// longer one mixed.
 pub(crate) fn fingerprint(value: &Value<'_>) -> u32 {
     /// Not the bits of any `f32` that is sent.
     const NULL: u32 = 0x7fc0_0001;
@@ -314,9 +318,13 @@ pub(crate) fn fingerprint(value: &Value<'_>) -> u32 {
         Value::F32(value) => u64::from(value.to_bits()),
         Value::F64(value) => value.to_bits(),
         Value::Null => u64::from(NULL),
-        Value::Distribution(value) => return low(value.count()),
+        Value::Distribution(value) => return settled(low(value.count())),
     };
     low(bits) ^ low(bits >> 32)
+}
+
+const fn settled(count: u32) -> u32 {
+    (count << 1) | SETTLED
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
@@ -324,11 +332,12 @@ const fn low(bits: u64) -> u32 {
     bits as u32
 }
 
-/// Appends a histogram and returns the low bits of the count that was sent.
+/// Appends a histogram and returns the fingerprint of what was sent.
 ///
 /// The words live on while they are read. Sum, minimum and maximum come first, so what is in them
-/// is in a bucket too; and as buckets only grow, a bucket that fills while we look either extends
-/// the spans that were announced or waits for the next report.
+/// is in a bucket too. Their number being announced, spans are found a second time: what was
+/// filled then still is, and the last span goes on to the last filled bucket, so nothing that was
+/// sent before is missing; a bucket that filled behind our back waits for the next report.
 fn write_histogram(
     out: &mut Writer<'_>,
     value: &Distribution<'_>,
@@ -357,7 +366,8 @@ fn write_histogram(
     let mut sent = low(zero).wrapping_add(low(overflow));
     let mut at = 0;
     while spans > 0 {
-        let span = buckets.span(at);
+        let bridge = if spans == 1 { u32::MAX } else { BRIDGE_MAX };
+        let span = buckets.span(at, bridge);
         out.uvarint(u64::from(span.start.saturating_sub(at)));
         out.uvarint(u64::from(span.end.saturating_sub(span.start)));
         at = span.end;
@@ -368,7 +378,7 @@ fn write_histogram(
         }
         spans -= 1;
     }
-    sent
+    settled(sent)
 }
 
 /// The buckets of a distribution, widened.
@@ -384,8 +394,9 @@ impl BucketWords<'_, '_, '_> {
         self.widener.word((i as usize).saturating_add(1), self.value.bucket(i))
     }
 
-    /// Returns the buckets of the first span at or behind `from`, empty at `from` if there is none.
-    fn span(&mut self, from: u32) -> core::ops::Range<u32> {
+    /// Returns the buckets of the first span at or behind `from`, empty at `from` if there is none;
+    /// it contains up to `bridge` zeros between two that are not.
+    fn span(&mut self, from: u32, bridge: u32) -> core::ops::Range<u32> {
         let mut start = from;
         while start < self.len && self.get(start) == 0 {
             start += 1;
@@ -395,7 +406,7 @@ impl BucketWords<'_, '_, '_> {
         }
         let mut end = start;
         let mut i = start;
-        while i < self.len && i.saturating_sub(end) <= BRIDGE_MAX {
+        while i < self.len && i.saturating_sub(end) <= bridge {
             if self.get(i) > 0 {
                 end = i.saturating_add(1);
             }
@@ -408,7 +419,7 @@ impl BucketWords<'_, '_, '_> {
     fn spans(&mut self) -> u32 {
         let (mut spans, mut at) = (0, 0);
         loop {
-            let span = self.span(at);
+            let span = self.span(at, BRIDGE_MAX);
             if span.is_empty() {
                 return spans;
             }
