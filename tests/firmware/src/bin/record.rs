@@ -7,7 +7,8 @@
 
 use core::arch::asm;
 
-use tapes_core::{Counter, Gauge, Histogram, Registry, layout, metrics};
+use tapes_core::metric::Words;
+use tapes_core::{Counter, Exclusive, Gauge, Histogram, Layout, Registry, layout, metrics};
 use tapes_probes as _;
 
 metrics! {
@@ -16,12 +17,20 @@ metrics! {
         c: Counter,
         u: UpDown,
         g: Gauge<f32>,
+        w: Gauge<u32>,
         h: Histogram [unit = micros, max = 60 s, scale = 2],
         t: Timer [unit = micros, max = 60 s, scale = 2],
     }
 }
 
 static REGISTRY: Registry<4, 256> = Registry::new();
+
+static LAYOUT: &Layout = layout!(unit = micros, max = 60 s, scale = 2);
+/// Words of the exclusive handles, which nobody else has.
+static OWN: Words<{ 1 + LAYOUT.words() }> = Words::new();
+
+static OWN_COUNTER: Counter<'static> = Counter::new(OWN.run(0, 1));
+static OWN_HISTOGRAM: Histogram<'static> = Histogram::new(OWN.run(1, LAYOUT.words()), LAYOUT);
 
 /// Handles that the compiler cannot look through: made at run time.
 struct Dynamic {
@@ -35,9 +44,7 @@ impl Dynamic {
         Some(Self {
             c: REGISTRY.counter("b.c").ok()?,
             g: REGISTRY.gauge("b.g").ok()?,
-            h: REGISTRY
-                .histogram("b.h", layout!(unit = micros, max = 60 s, scale = 2))
-                .ok()?,
+            h: REGISTRY.histogram("b.h", LAYOUT).ok()?,
         })
     }
 }
@@ -85,6 +92,9 @@ benches! {
     bench_histogram_word { M.h.record(hidden(1_234_567)) }
     bench_histogram_overflow { M.h.record(hidden(u32::MAX)) }
     bench_histogram_compact { M.h.record_compact(hidden(200)) }
+    bench_exclusive_counter { Exclusive::new(OWN_COUNTER).increment() }
+    bench_exclusive_histogram { Exclusive::new(OWN_HISTOGRAM).record(hidden(200)) }
+    bench_gauge_word { M.w.set(hidden(7)) }
     bench_timer { M.t.record(hidden(200)) }
     bench_dynamic_counter { dynamic().c.increment() }
     bench_dynamic_gauge { dynamic().g.set(1.0) }
