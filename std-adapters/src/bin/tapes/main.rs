@@ -1,4 +1,5 @@
 //! The `tapes` command: receives metrics of devices, shows them, and looks into recordings.
+#![forbid(unsafe_code)]
 
 mod address;
 mod decode;
