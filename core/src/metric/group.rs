@@ -66,11 +66,19 @@ impl<'r> Group<'r> {
         self.run.len()
     }
 
+    /// Returns the words of all metrics.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn run(&self) -> Run<'r> {
+        self.run
+    }
+
     /// Returns whether this is a view of the same words.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.run.is(&other.run)
     }
 
+    #[cfg(feature = "wire")]
     /// Returns a hash of the entries: groups of the same names, kinds and buckets have the same.
     pub(crate) fn layout_hash(&self) -> u32 {
         // FNV-1a.
@@ -79,11 +87,13 @@ impl<'r> Group<'r> {
             .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
     }
 
+    #[cfg(feature = "wire")]
     /// Sets all words to zero; nobody may record meanwhile.
     pub(crate) fn clear(&self) {
         self.run.clear();
     }
 
+    #[cfg(feature = "wire")]
     /// Repairs sums that a reset caught in the middle of a carry; nobody may record meanwhile.
     pub(crate) fn repair(&self) {
         let mut offset = 0usize;

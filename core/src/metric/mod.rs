@@ -1,5 +1,6 @@
 //! The metrics: what they record, how they are described, and what a reader sees of them.
 
+#[cfg_attr(not(feature = "wire"), allow(dead_code, reason = "only frames need all of it"))]
 pub(crate) mod bytes;
 mod counter;
 pub(crate) mod descriptor;

@@ -1,6 +1,6 @@
 //! Words on a tape: where the values of metrics live.
 
-use crate::sync::{Cell, LANES, SUM_WORDS, Section, Word, read_sum, repair_sum};
+use crate::sync::{Cell, LANES, SUM_WORDS, Section, Word, read_sum};
 
 /// `N` words of storage for each lane, all zero at first: a `static` one lies in .bss.
 ///
@@ -136,6 +136,7 @@ impl<'r> Run<'r> {
         self.lanes().filter_map(|lane| lane.get(i)).map(Cell::load).max().unwrap_or(0)
     }
 
+    #[cfg(feature = "wire")]
     /// Sets all words of all lanes to zero.
     pub(crate) fn clear(&self) {
         for cell in self.lanes().flatten() {
@@ -143,10 +144,11 @@ impl<'r> Run<'r> {
         }
     }
 
+    #[cfg(feature = "wire")]
     /// Repairs the 64-bit sum in the first words of each lane after a reset.
     pub(crate) fn repair_sum(&self) {
         for cells in self.lanes().filter_map(<[Cell]>::first_chunk) {
-            repair_sum(cells);
+            crate::sync::repair_sum(cells);
         }
     }
 

@@ -7,9 +7,8 @@
 //!
 //! ```
 //! use tapes_core::metric::Words;
-//! use tapes_core::report::{Kept, SerialReporter};
-//! use tapes_core::wire::{Epoch, Identity, Origin, frame_len, stream_len};
-//! # mod firmware { tapes_core::metrics! { pub static NOTHING: Nothing = "nothing" { a: Counter } } }
+//! use tapes_core::report::Kept;
+//! use tapes_core::wire::{Encoder, Epoch, Identity, Origin};
 //!
 //! // On a device both statics have `#[unsafe(link_section = ".uninit.tapes")]`.
 //! static MOTOR_WORDS: Words<{ MotorMetrics::WORDS }> = Words::new();
@@ -25,13 +24,12 @@
 //! let random = 0x5eed;
 //! let start = KEPT.start(&MOTOR, 1, || Epoch::new(0, random));
 //! let identity = start.identify(Identity::new(Origin::from_array([7]), start.epoch, 1_000_000));
-//! const FRAME: usize = stream_len(frame_len(1, u64::MAX));
 //! // No widening memory: it would not survive, so the receiver widens.
-//! let mut reporter = SerialReporter::<{ MotorMetrics::METRICS }, 0, FRAME>::new(identity);
-//! reporter.encoder().set_first_seq(start.first_seq);
+//! let mut encoder = Encoder::<{ MotorMetrics::METRICS }, 0>::new(identity, 256);
+//! encoder.set_first_seq(start.first_seq); // of a reporter: `reporter.encoder()`
 //! MOTOR.loops.increment();
 //! // After each report that went out:
-//! KEPT.reported(reporter.encoder());
+//! KEPT.reported(&encoder);
 //! ```
 //!
 //! # What is believed

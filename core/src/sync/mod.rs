@@ -199,6 +199,7 @@ pub(crate) fn read_sum(cells: &[Cell; SUM_WORDS]) -> u64 {
     split::read(cells)
 }
 
+#[cfg(feature = "wire")]
 /// Makes a 64-bit sum whole that a reset caught in the middle of a carry; nobody may record.
 pub(crate) fn repair_sum(cells: &[Cell; SUM_WORDS]) {
     #[cfg(target_has_atomic = "64")]

@@ -52,6 +52,7 @@ mod small {
         let mut table = [0; 16];
         let mut i = 0;
         while i < 16 {
+            #[expect(clippy::cast_possible_truncation, reason = "below 16")]
             let mut remainder = i as u32;
             let mut bit = 0;
             while bit < 4 {

@@ -295,6 +295,7 @@ pub const fn frame_len(buckets: u32, values: u64) -> usize {
     // span of all buckets is the worst case.
     let spans = uvarint_len(1) + 1 + uvarint_len(buckets as u64);
     let numbers = uvarint_len(u64::MAX) + 2 * uvarint_len(u32::MAX as u64);
+    #[expect(clippy::cast_possible_truncation, reason = "at most 6 bytes for each bucket")]
     let counts = counts_len(buckets as u64 + 2, values) as usize;
     let len = SHORT_HEADER_LEN_MAX + METRICS_LEN + 1 + numbers + counts + spans + CRC_LEN;
     if len < FRAME_LEN_MIN { FRAME_LEN_MIN } else { len }
