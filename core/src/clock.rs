@@ -97,6 +97,7 @@ impl<const HZ: u32> Uptime for ManualClock<HZ> {
 /// On the RP2040 reading takes 17 cycles; its raw timer alone 6.
 #[cfg(feature = "embassy-time")]
 #[derive(Debug, Clone, Copy, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct EmbassyClock;
 
 #[cfg(feature = "embassy-time")]

@@ -6,6 +6,7 @@ use crate::name::NameError;
 
 /// Why a metric was not registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RegisterError {
     /// The name cannot be used; the reason is inside.

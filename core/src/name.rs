@@ -23,6 +23,7 @@ pub const HELP_LEN_MAX: usize = 256;
 
 /// Why a name cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum NameError {
     /// The name is empty; give it at least one segment.

@@ -59,6 +59,7 @@ const ALPHAS: [f32; 3] = [0.079_955_585, 0.016_528_547, 0.005_540_152];
 
 /// The rates of one count, in events per second.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RateReading {
     /// Exponentially weighted over 1 minute.
     pub m1: f32,
@@ -72,6 +73,7 @@ pub struct RateReading {
 
 /// Cuts time into ticks of 5 seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ticks {
     /// Clock at the start.
     start: u64,
@@ -116,6 +118,7 @@ impl Ticks {
 
 /// The rates of one count; [`Ticks`] are kept by the caller, once for all that advance together.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ewma {
     /// The count at the last advance.
     last: u64,

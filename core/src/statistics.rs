@@ -37,6 +37,7 @@ const PER_MILLE: [u16; 6] = [500, 750, 950, 980, 990, 999];
 ///
 /// [The module](self) states the rank rule and the errors.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Summary {
     /// Number of values.
     pub count: u64,
@@ -68,6 +69,7 @@ pub struct Summary {
 
 /// The exact numbers of a distribution, in raw steps of its unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(crate) struct Raw {
     pub(crate) sum: u64,
     pub(crate) min: Option<u64>,

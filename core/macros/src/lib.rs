@@ -42,6 +42,7 @@ mod args;
 mod counted;
 mod errors;
 mod function;
+mod interned;
 mod krate;
 mod label;
 mod metered;
@@ -198,4 +199,11 @@ pub fn metered(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn errors(arguments: TokenStream, item: TokenStream) -> TokenStream {
     errors::expand(arguments.into(), item.into()).into()
+}
+
+/// Interns the name of a declared metric: for `metrics!` only.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __interned(input: TokenStream) -> TokenStream {
+    parse_macro_input!(input as interned::Name).expand().into()
 }

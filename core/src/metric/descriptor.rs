@@ -120,6 +120,7 @@ impl Eq for Labels<'_> {}
 
 /// Everything about a metric but its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Descriptor<'a> {
     /// Bits after which the values on the wire wrap; [`BITS_ABSOLUTE`] if they do not.
     pub bits: u8,

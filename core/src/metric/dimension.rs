@@ -10,6 +10,7 @@ pub const CELLS_MAX: u32 = 1024;
 
 /// A label and the values it can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Dimension<'a> {
     /// Name of the label.
     pub name: &'a str,

@@ -19,6 +19,7 @@ pub(crate) const fn histogram_words(len: u32) -> usize {
 
 /// Numbers of a distribution that were received, merged or subtracted, rather than live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Counts<'s> {
     /// Sum of all raw values.
     pub sum: u64,

@@ -16,6 +16,7 @@ pub const SCALE_MAX: u8 = 4;
 /// *base* unit. Values at or below the first bound count as zero, values above the last bound in
 /// the overflow bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Buckets {
     /// Buckets an octave are `2^scale`; 0 to [`SCALE_MAX`].
     pub scale: u8,
@@ -102,6 +103,7 @@ impl Buckets {
 
 /// The kind of a metric, with its bucket geometry where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Kind {
     /// Events so far; only grows.

@@ -128,6 +128,10 @@ macro_rules! metrics {
             }
         }
 
+        $crate::__log_group! {
+            $Type = $prefix, [$($($label = $value),*)?] { $($field [$($labels)?])* }
+        }
+
         $(#[$meta])*
         $vis static $NAME: $Type = {
             const DECLARED: &[$crate::__private::Declared] = $Type::__DECLARED;

@@ -23,6 +23,7 @@ pub enum Value<'s> {
 
 /// One metric as a reader sees it.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Sample<'s> {
     /// Position in its source, which never changes within an epoch.
     pub id: u32,

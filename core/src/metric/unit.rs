@@ -7,6 +7,7 @@ pub const UNIT_NAME_LEN_MAX: usize = 32;
 
 /// A base unit, as Prometheus and OpenTelemetry name them: no prefixes, plural.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum BaseUnit<'a> {
     /// A plain number.
@@ -80,6 +81,7 @@ impl<'a> BaseUnit<'a> {
 /// Microseconds are `{ base: Seconds, per: 1_000_000 }`. Histograms fold `per` into their bucket
 /// thresholds, so a device never divides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Unit<'a> {
     base: BaseUnit<'a>,
     /// Raw steps in one base unit; at least 1.

@@ -13,6 +13,7 @@ use crate::metric::Unit;
 /// # Ok::<(), tapes_core::RegisterError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Details {
     pub(super) unit: Unit<'static>,
     pub(super) help: &'static str,

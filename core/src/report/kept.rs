@@ -83,6 +83,7 @@ pub struct Kept<const METRICS: usize> {
 
 /// How a device starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Start {
     /// Whether the words were kept.

@@ -2,7 +2,7 @@
 //!
 //! | reporter | sends | over |
 //! |---|---|---|
-//! | `SerialReporter` (feature `wire`) | frames, for a gateway | a writer, or whatever takes bytes |
+//! | `SerialReporter` (features `embedded-io…`) | frames, for a gateway | a writer |
 //! | [`TextReporter`] | JSON, Prometheus text, StatsD lines | a writer, or whatever takes bytes |
 //! | `DefmtReporter` (feature `defmt`) | one log frame for each metric | the logger of the binary |
 //!
@@ -51,11 +51,18 @@
 mod asynchronous;
 #[cfg(feature = "embedded-io")]
 mod blocking;
+#[cfg(feature = "defmt")]
+mod defmt_format;
+mod defmt_group;
+#[cfg(feature = "defmt")]
+mod defmt_quantiles;
+#[cfg(feature = "defmt")]
+mod defmt_reporter;
 #[cfg(feature = "wire")]
 mod kept;
 mod schedule;
 mod scheduler;
-#[cfg(feature = "wire")]
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 mod serial;
 mod text;
 #[cfg(feature = "embedded-io-async")]
@@ -67,11 +74,15 @@ mod text_piece;
 mod text_syntax;
 mod text_window;
 
+#[cfg(feature = "defmt")]
+pub use defmt_group::__private;
+#[cfg(feature = "defmt")]
+pub use defmt_reporter::{DefmtReporter, Interned};
 #[cfg(feature = "wire")]
 pub use kept::{Kept, Start};
 pub use schedule::{Action, Schedule, ScheduleStats, StartError};
 pub use scheduler::{Reporter, Scheduler};
-#[cfg(feature = "wire")]
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 pub use serial::{Report, ReportError, ReporterStats, SerialReporter};
 pub use text::{Syntax, TextReporter};
 #[cfg(feature = "embedded-io")]

@@ -7,6 +7,7 @@ use crate::wire::{Encoder, FRAME_LEN_MIN, Identity, stream_capacity};
 
 /// Why a report ended early; the next one is a keyframe, so nothing is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ReportError<E> {
     /// The writer failed; see to the link and report again.
@@ -35,6 +36,7 @@ impl<E: core::error::Error + 'static> core::error::Error for ReportError<E> {
 
 /// What one report sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Report {
     /// Frames written.
@@ -47,6 +49,7 @@ pub struct Report {
 
 /// What a reporter did so far; the counts wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ReporterStats {
     /// Reports that went out whole.

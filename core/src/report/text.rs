@@ -38,7 +38,7 @@ pub trait Syntax: Pieces {}
 ///     assert!(chunk.len() <= 16);
 ///     line.extend_from_slice(chunk);
 /// }
-/// assert_eq!(line, b"{\"radio\":{\"sent\":{\"value\":12},\"lost\":{\"value\":0}}}\n");
+/// assert_eq!(line, b"{\"radio\":{\"lost\":{\"value\":0},\"sent\":{\"value\":12}}}\n");
 /// ```
 ///
 /// `report` and `report_async`, with the features `embedded-io` and `embedded-io-async`, do this

@@ -21,6 +21,7 @@ use crate::metric::{Descriptor, Kind};
 /// assert_eq!(Family::of(&wait).to_string(), "motor_wait_seconds");
 /// ```
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Family<'a> {
     /// The name without unit and `_total`, not yet mangled.
     stem: &'a str,

@@ -26,6 +26,7 @@ pub const SCALED_LEN_MAX: usize = 52;
 
 /// How a floating-point number is written; all forms are the shortest that read back the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Form {
     /// Never an exponent: `0.0000001`. As long as it must be, up to 343 bytes for `f64`.

@@ -29,6 +29,7 @@ pub(super) mod shape {
 
 /// An entry of DATA that breaks the format; the entries before it are good, the rest is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Malformed;
 

@@ -4,6 +4,7 @@ use crate::metric::bytes::{Reader, Writer};
 
 /// The body of an EVENT frame: cumulative counts of what went wrong at the sender in this epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Event {
     /// Registrations refused because the registry was full.
     pub registry_full: u32,

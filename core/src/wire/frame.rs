@@ -19,6 +19,7 @@ pub(crate) const CRC_LEN: usize = 4;
 
 /// Why a frame was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FrameError {
     /// Shorter than a header and a checksum.

@@ -12,6 +12,7 @@ pub const METRICS_MAX: u32 = 1 << 20;
 
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum FrameType {
     /// Who speaks.
@@ -54,6 +55,7 @@ impl FrameType {
 
 /// The flags byte: bits 0 to 3 are critical, bits 4 to 7 may be ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Flags(u8);
 
 impl Flags {
@@ -98,6 +100,7 @@ impl Flags {
 
 /// Whose frame this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Address<'a> {
     /// The nonce of the epoch, on a link with one sender; HELLO tells the rest.
@@ -113,6 +116,7 @@ pub enum Address<'a> {
 
 /// The dictionary as the sender had it when it made the frame: its first `len` entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Dictionary {
     /// Number of entries; ids run from 0 to this.
     pub len: u32,
@@ -122,6 +126,7 @@ pub struct Dictionary {
 
 /// The header of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header<'a> {
     /// What the body is.
     pub frame_type: FrameType,

@@ -6,6 +6,7 @@ use crate::metric::bytes::{Reader, Writer};
 
 /// Why a device started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ResetReason {
     /// Not known, or not a device.
@@ -86,6 +87,7 @@ impl ResetReason {
 
 /// The body of a HELLO frame: binds the short epoch of a link to an origin and a full epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Hello<'a> {
     /// 1 to 16 bytes that nobody else has.
     pub origin: &'a [u8],

@@ -19,6 +19,7 @@ pub struct Origin {
 
 /// An origin that is empty or longer than [`ORIGIN_LEN_MAX`] bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct OriginLenError;
 
@@ -94,6 +95,7 @@ impl fmt::Debug for Origin {
 /// Ordered by `order`, then by `nonce`; of two epochs of unknown order (0) the larger is not the
 /// newer one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Epoch {
     /// Position among the epochs of the origin, such as a boot count in non-volatile memory; 0 if
     /// unknown.
@@ -137,6 +139,7 @@ impl Epoch {
 /// assert_eq!(identity.tick_hz, 1_000_000);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Identity {
     /// Who speaks.
     pub origin: Origin,
