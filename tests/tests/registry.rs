@@ -289,7 +289,7 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let name = || proptest::string::string_regex("[ab](\\.[ab]){0,2}").unwrap();
+    let name = || proptest::string::string_regex("[ab](\\.[ab]){0,2}").expect("a regex");
     prop::collection::vec(
         prop_oneof![
             (name(), any::<u32>()).prop_map(|(name, n)| Step::Counter(name, n)),
