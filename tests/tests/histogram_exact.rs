@@ -11,7 +11,11 @@ fn oracle(value: u32, per: u32, scale: u8) -> i32 {
         // value^steps > per^steps * 2^i, with the power of two on the side that keeps it whole.
         let (mut left, mut right) =
             (BigUint::from(value).pow(steps), BigUint::from(per).pow(steps));
-        if i >= 0 { right <<= i.unsigned_abs() } else { left <<= i.unsigned_abs() }
+        if i >= 0 {
+            right <<= i.unsigned_abs()
+        } else {
+            left <<= i.unsigned_abs()
+        }
         left > right
     };
     // Invariant: above(low) and not above(high).

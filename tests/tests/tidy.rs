@@ -197,7 +197,8 @@ fn the_compiler_version_is_stated_once() {
 /// If this fails, something is unfinished that nobody will find again.
 #[test]
 fn nothing_is_left_to_do() {
-    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("HA", "CK")];
+    let marks =
+        [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("X", "XX"), concat!("HA", "CK")];
     let mut left = Vec::new();
     for file in files(&root(), &[".rs", ".mjs", ".py", ".md", ".toml", ".html", ".js"]) {
         for (i, line) in read(&file).lines().enumerate() {
@@ -231,8 +232,16 @@ fn files_are_short() {
 #[test]
 fn the_top_level_is_as_agreed() {
     let agreed = [
-        "Cargo.toml", "Cargo.lock", "README.md", "LICENSE-MIT", "LICENSE-APACHE", "core",
-        "std-adapters", "examples-rp2040", "tests", "target",
+        "Cargo.toml",
+        "Cargo.lock",
+        "README.md",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "core",
+        "std-adapters",
+        "examples-rp2040",
+        "tests",
+        "target",
     ];
     for entry in fs::read_dir(root()).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap();

@@ -25,8 +25,8 @@ pub use dimension::{CELLS_MAX, DIMENSIONS_MAX, Dimension, Dimensions};
 #[cfg(feature = "wire")]
 pub(crate) use distribution::ZERO_WORD;
 pub use distribution::{Counts, Distribution};
-pub(crate) use gauge::Stored;
 pub use exclusive::{Claim, Exclusive, Takeable};
+pub(crate) use gauge::Stored;
 pub use gauge::{Gauge, GaugeValue};
 pub use group::{Group, Metrics};
 pub(crate) use group::{live_value, words_of};

@@ -41,7 +41,10 @@ impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
 }
 
 /// Writes all bytes. `Write::write_all` would do, but it can panic.
-pub(super) async fn write<W: Write>(out: &mut W, bytes: &[u8]) -> Result<(), ReportError<W::Error>> {
+pub(super) async fn write<W: Write>(
+    out: &mut W,
+    bytes: &[u8],
+) -> Result<(), ReportError<W::Error>> {
     let mut rest = bytes;
     while !rest.is_empty() {
         let taken = out.write(rest).await.map_err(ReportError::Write)?;
