@@ -1,5 +1,7 @@
 //! What reports cost on the line and reporters in RAM: the numbers that the documentation states.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod wire_support;
 
 use tapes_core::metric::{Kind, Unit};

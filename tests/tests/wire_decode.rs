@@ -1,5 +1,7 @@
 //! Decoding what nobody should send: noise, damage, lies.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod wire_support;
 
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! Reports of metrics that are being recorded meanwhile.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 

@@ -1,5 +1,7 @@
 //! The serial reporter over writers that take little, take nothing, fail or are dropped.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod wire_support;
 
 use std::future::Future;
@@ -60,7 +62,7 @@ impl embedded_io::Write for Line {
 impl embedded_io_async::Write for Line {
     async fn write(&mut self, bytes: &[u8]) -> Result<usize, ErrorKind> {
         // Lets others run now and then, as a line with a full queue does.
-        let mut yielded = self.bytes.len() % 3 != 0;
+        let mut yielded = !self.bytes.len().is_multiple_of(3);
         std::future::poll_fn(|context| {
             if std::mem::replace(&mut yielded, true) {
                 return Poll::Ready(());

@@ -63,3 +63,7 @@ pub use identity::{Epoch, Identity, ORIGIN_LEN_MAX, Origin, OriginLenError};
 pub use report_state::FRAME_LEN_MIN;
 pub(crate) use writer::fingerprint;
 pub use writer::{DataWriter, DictWriter, event_frame, hello_frame, stream_frame};
+
+/// The specification, `core/docs/wire-format.md`.
+#[doc = include_str!("../../docs/wire-format.md")]
+pub mod _format {}
