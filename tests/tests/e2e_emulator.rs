@@ -28,7 +28,8 @@ fn words(run: &Emulated) -> Vec<u64> {
         .as_object()
         .and_then(|symbols| symbols.iter().next())
         .expect("the words were dumped");
-    words.as_array().unwrap().iter().map(|word| word.as_u64().unwrap()).collect()
+    let words = words.as_array().expect("a list");
+    words.iter().map(|word| word.as_u64().expect("a word")).collect()
 }
 
 /// What the firmware holds in its words: counters, and count and sum of the histogram.
