@@ -1,5 +1,7 @@
 //! Every bucket boundary of every unit and scale against exact rationals.
 
+#![expect(clippy::unwrap_used, reason = "conversions of small numbers")]
+
 use num_bigint::BigUint;
 use tapes_core::{Layout, layout};
 
@@ -12,9 +14,9 @@ fn oracle(value: u32, per: u32, scale: u8) -> i32 {
         let (mut left, mut right) =
             (BigUint::from(value).pow(steps), BigUint::from(per).pow(steps));
         if i >= 0 {
-            right <<= i.unsigned_abs()
+            right <<= i.unsigned_abs();
         } else {
-            left <<= i.unsigned_abs()
+            left <<= i.unsigned_abs();
         }
         left > right
     };
