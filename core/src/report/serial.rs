@@ -75,7 +75,8 @@ pub struct ReporterStats {
 ///
 /// # Footprint
 ///
-/// `4 * METRICS + WORDS + FRAME` bytes and about 150.
+/// `160 + 4 * METRICS + WORDS + FRAME` bytes, rounded up to eight: 928 for 12 counters, 4 gauges
+/// and 3 timers of 80 buckets with a buffer for their first 2^32 values, 1,080 with one for ever.
 #[derive(Debug, Clone)]
 #[must_use = "a reporter does nothing unless it is asked to report"]
 pub struct SerialReporter<const METRICS: usize, const WORDS: usize, const FRAME: usize> {

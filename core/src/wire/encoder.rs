@@ -4,7 +4,8 @@ use super::cobs;
 use super::event::Event;
 use super::frame::CRC_LEN;
 use super::identity::Identity;
-use super::report_state::{FRAME_LEN_MIN, METRICS_LEN, Parts, SHORT_HEADER_LEN_MAX, State};
+use super::parts::Parts;
+use super::state::{FRAME_LEN_MIN, METRICS_LEN, SHORT_HEADER_LEN_MAX, State};
 use super::widen::WIDENED_BITS;
 use crate::metric::BUCKETS_MAX;
 use crate::metric::bytes::uvarint_len;
@@ -60,7 +61,7 @@ use crate::snapshot::Source;
 ///
 /// # Footprint
 ///
-/// `4 * METRICS + WORDS` bytes and about 130, plus the buffer.
+/// `144 + 4 * METRICS + WORDS` bytes, plus the buffer.
 #[derive(Debug, Clone)]
 pub struct Encoder<const METRICS: usize, const WORDS: usize> {
     state: State,

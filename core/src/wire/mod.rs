@@ -46,8 +46,9 @@ mod frame;
 mod header;
 mod hello;
 mod identity;
-mod report_state;
+mod parts;
 mod schedule;
+mod state;
 mod widen;
 mod writer;
 
@@ -60,7 +61,7 @@ pub use frame::{Body, FRAME_LEN_MAX, Frame, FrameError};
 pub use header::{Address, Dictionary, Flags, FrameType, Header, METRICS_MAX, VERSION};
 pub use hello::{Hello, ResetReason};
 pub use identity::{Epoch, Identity, ORIGIN_LEN_MAX, Origin, OriginLenError};
-pub use report_state::FRAME_LEN_MIN;
+pub use state::FRAME_LEN_MIN;
 pub(crate) use writer::fingerprint;
 pub use writer::{DataWriter, DictWriter, event_frame, hello_frame, stream_frame};
 

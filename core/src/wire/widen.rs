@@ -1,5 +1,8 @@
 //! Making wrapping 32-bit words absolute: one byte of memory for each word.
 
+use crate::metric::{Kind, Sample, Value, ZERO_WORD};
+use crate::sync::Word;
+
 /// Bits of a widened word: 32 of the word and 7 of the wrap count.
 pub(super) const WIDENED_BITS: u8 = 39;
 
@@ -24,12 +27,55 @@ pub(super) fn widen(memory: &mut u8, word: u64) -> u64 {
 #[derive(Debug)]
 pub(super) struct Widener<'w>(pub(super) &'w mut [u8]);
 
-impl Widener<'_> {
+impl<'w> Widener<'w> {
+    /// Returns the widener of a metric's words, with no memory if they are not widened.
+    pub(super) fn of(wraps: &'w mut [u8], sample: &Sample<'_>, all_wrap: bool) -> Self {
+        let memory = match Wrapping::of(sample, all_wrap, wraps.len()) {
+            Wrapping::Widened { from, len } => wraps.get_mut(from..).and_then(|w| w.get_mut(..len)),
+            _ => None,
+        };
+        Self(memory.unwrap_or_default())
+    }
+
     /// Returns word `i` of the metric, widened.
     pub(super) fn word(&mut self, i: usize, word: u64) -> u64 {
         match self.0.get_mut(i) {
             Some(memory) => widen(memory, word),
             None => word,
+        }
+    }
+}
+
+/// How the counts of a metric wrap.
+pub(super) enum Wrapping {
+    /// They do not.
+    Absolute,
+    /// The encoder remembers the wraps of these words.
+    Widened { from: usize, len: usize },
+    /// They wrap as the words do.
+    Raw,
+}
+
+impl Wrapping {
+    /// `words` is the number of words that the encoder remembers.
+    pub(super) fn of(sample: &Sample<'_>, all_wrap: bool, words: usize) -> Self {
+        let narrow = size_of::<Word>() == 4;
+        // Words of the metric before its counts, and those that count.
+        let (before, len) = match (&sample.value, sample.descriptor.kind) {
+            (Value::Unsigned(_), Kind::Counter | Kind::Meter) if narrow || all_wrap => (0, 1),
+            (Value::Distribution(value), _) if all_wrap || (narrow && value.is_live()) => {
+                (ZERO_WORD, (value.geometry().len as usize).saturating_add(2))
+            }
+            _ => return Self::Absolute,
+        };
+        let from = sample.word as usize;
+        // The metrics of a family are described together, so they wrap alike.
+        let later = sample.descriptor.dimensions.cells().saturating_sub(sample.cell) as usize;
+        let end = before.saturating_add(len).saturating_mul(later).saturating_add(from);
+        if end <= words {
+            Self::Widened { from: from.saturating_add(before), len }
+        } else {
+            Self::Raw
         }
     }
 }

@@ -1,0 +1,309 @@
+//! What an encoder remembers from report to report.
+
+use super::dict::DictionaryHash;
+use super::event::Event;
+use super::frame::{CRC_LEN, FRAME_LEN_MAX};
+use super::header::{Address, Dictionary, Flags, FrameType, Header, METRICS_MAX};
+use super::hello::Hello;
+use super::identity::Identity;
+use super::schedule::{Schedule, Turn};
+use super::widen::{WIDENED_BITS, WORD_BITS, Wrapping};
+use super::{ORIGIN_LEN_MAX, VERSION};
+use crate::metric::bytes::{VARINT_LEN_MAX, uvarint_len};
+use crate::metric::{Descriptor, Sample};
+
+/// Longest varint of a number of metrics.
+pub(super) const METRICS_LEN: usize = uvarint_len(METRICS_MAX as u64);
+
+/// Longest header with a short epoch: version and flags, epoch, dictionary, seq, uptime.
+pub(super) const SHORT_HEADER_LEN_MAX: usize = 2 + 4 + (METRICS_LEN + 4) + 2 * VARINT_LEN_MAX;
+
+/// Longest header.
+const HEADER_LEN_MAX: usize = SHORT_HEADER_LEN_MAX - 4 + (1 + ORIGIN_LEN_MAX) + 8;
+
+/// Longest body of a HELLO: origin, epoch and build id, reset reason, four numbers.
+const HELLO_LEN_MAX: usize = (1 + ORIGIN_LEN_MAX) + 2 * VARINT_LEN_MAX + 1 + 4 * 5;
+
+/// Smallest limit of a sender's frames, in bytes: every HELLO fits.
+pub const FRAME_LEN_MIN: usize = 128;
+
+const _: () = assert!(
+    HEADER_LEN_MAX + HELLO_LEN_MAX + CRC_LEN <= FRAME_LEN_MIN,
+    "raise FRAME_LEN_MIN: a HELLO must fit every frame"
+);
+const _: () = assert!(VERSION < 16, "the version is a nibble");
+
+/// A frame that was handed out and is neither sent nor failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pending {
+    None,
+    Hello,
+    /// That many entries.
+    Dict(u32),
+    Event,
+    Data,
+}
+
+/// A place among the metrics of a source, those of families counted one by one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cursor {
+    pub(super) id: u32,
+    pub(super) cell: u32,
+    /// Metrics before this place.
+    pub(super) index: u32,
+}
+
+impl Cursor {
+    const START: Self = Self { id: 0, cell: 0, index: 0 };
+}
+
+/// Everything but the memory of single metrics and words.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    pub(super) identity: Identity,
+    pub(super) schedule: Schedule,
+    pub(super) event: Event,
+    /// Number of the next frame.
+    pub(super) seq: u64,
+    /// As given to the report.
+    uptime: u64,
+    /// Of the metrics that this report may mention.
+    pub(super) dictionary: DictionaryHash,
+    /// Entries that were sent at least once.
+    pub(super) announced: u32,
+    /// Place of the round-robin: 0 is HELLO, 1 the entry of metric 0.
+    place: u32,
+    /// Places of the round-robin left for this report.
+    pub(super) burst: u32,
+    /// What no DATA frame of this report has looked at.
+    pub(super) cursor: Cursor,
+    pub(super) pending: Pending,
+    pub(super) turn: Turn,
+    /// At most [`FRAME_LEN_MAX`].
+    pub(super) max_frame: u16,
+    /// Whether HELLO was sent at least once.
+    pub(super) greeted: bool,
+    /// Whether EVENT has news.
+    eventful: bool,
+    /// Whether the stream may have half a frame in it.
+    pub(super) flush: bool,
+    /// Whether the values go with a full address.
+    pub(super) full_address: bool,
+    /// Whether all counts are taken as 32-bit words.
+    pub(super) all_wrap: bool,
+    /// Whether a report is under way.
+    active: bool,
+    /// Whether a report was begun and its dictionary not yet looked at.
+    pub(super) begun: bool,
+    /// Whether the last report reached all metrics.
+    pub(super) whole: bool,
+    /// Whether the last DATA frame of this report was made.
+    pub(super) last: bool,
+}
+
+impl State {
+    #[expect(clippy::cast_possible_truncation, reason = "at most FRAME_LEN_MAX")]
+    pub(super) const fn new(identity: Identity, max_frame: usize) -> Self {
+        const { assert!(FRAME_LEN_MAX <= u16::MAX as usize, "the limit is kept in 16 bits") };
+        let max_frame = if max_frame < FRAME_LEN_MIN {
+            FRAME_LEN_MIN
+        } else if max_frame > FRAME_LEN_MAX {
+            FRAME_LEN_MAX
+        } else {
+            max_frame
+        };
+        Self {
+            identity,
+            schedule: Schedule::NEW,
+            event: Event { registry_full: 0, frames_dropped: 0, epoch_collisions: 0 },
+            seq: 0,
+            uptime: 0,
+            dictionary: DictionaryHash::new(),
+            announced: 0,
+            place: 0,
+            burst: 0,
+            cursor: Cursor::START,
+            pending: Pending::None,
+            turn: Turn { keyframe: true, burst: false },
+            max_frame: max_frame as u16,
+            greeted: false,
+            eventful: false,
+            flush: true,
+            full_address: false,
+            all_wrap: false,
+            active: false,
+            begun: false,
+            whole: true,
+            last: false,
+        }
+    }
+
+    pub(super) fn change_event(&mut self, change: impl FnOnce(&mut Event)) {
+        let before = self.event;
+        change(&mut self.event);
+        self.eventful |= self.event != before;
+    }
+
+    pub(super) fn begin(&mut self, uptime: u64) {
+        if self.pending != Pending::None {
+            self.failed();
+        }
+        self.uptime = uptime;
+        self.turn = self.schedule.begin();
+        self.burst = 0;
+        self.cursor = Cursor::START;
+        self.last = false;
+        self.begun = true;
+        self.active = true;
+        // What was lost is repeated with keyframes, so that it is known without the first EVENT.
+        self.eventful |= self.turn.keyframe && self.event != Event::default();
+    }
+
+    pub(super) const fn is_keyframe(&self) -> bool {
+        self.turn.keyframe
+    }
+
+    pub(super) fn sent(&mut self) {
+        self.flush &= self.pending == Pending::None;
+        match core::mem::replace(&mut self.pending, Pending::None) {
+            Pending::None => {}
+            Pending::Hello => {
+                self.greeted = true;
+                if self.place == 0 {
+                    self.pass(1);
+                }
+            }
+            Pending::Dict(count) => self.described(count),
+            Pending::Event => self.eventful = false,
+            Pending::Data => {
+                if self.last {
+                    self.active = false;
+                    self.whole = true;
+                    self.schedule.complete(self.turn);
+                }
+            }
+        }
+    }
+
+    pub(super) fn failed(&mut self) {
+        self.pending = Pending::None;
+        self.active = false;
+        self.flush = true;
+        self.schedule.force_keyframe();
+        self.dropped();
+    }
+
+    pub(super) fn dropped(&mut self) {
+        self.event.frames_dropped = self.event.frames_dropped.saturating_add(1);
+        self.eventful = true;
+    }
+
+    /// Returns the first entry that a DICT frame is to hold.
+    pub(super) fn first_entry(&self) -> u32 {
+        if self.announced < self.dictionary.len() {
+            self.announced
+        } else {
+            self.place.saturating_sub(1)
+        }
+    }
+
+    /// Notes that entries went out.
+    pub(super) fn described(&mut self, count: u32) {
+        let first = self.first_entry();
+        if first == self.announced {
+            self.announced = first.saturating_add(count);
+        }
+        if first.checked_add(1) == Some(self.place) {
+            self.pass(count);
+        }
+    }
+
+    /// Moves the round-robin on; a burst ends at its end.
+    fn pass(&mut self, places: u32) {
+        if self.burst == 0 {
+            return;
+        }
+        self.burst = self.burst.saturating_sub(places);
+        self.place = self.place.saturating_add(places);
+        if self.place > self.dictionary.len() {
+            self.place = 0;
+            self.burst = 0;
+        }
+    }
+
+    /// Returns what the next frame of the report is to hold; of a DICT, the most entries.
+    pub(super) fn plan(&self) -> Pending {
+        let metrics = self.dictionary.len();
+        if !self.active || self.last {
+            Pending::None
+        } else if !self.greeted {
+            Pending::Hello
+        } else if self.announced < metrics {
+            Pending::Dict(metrics.saturating_sub(self.announced))
+        } else if self.burst > 0 {
+            if self.place == 0 {
+                Pending::Hello
+            } else {
+                Pending::Dict(self.burst.min(metrics.saturating_sub(self.first_entry())))
+            }
+        } else if self.eventful {
+            Pending::Event
+        } else {
+            Pending::Data
+        }
+    }
+
+    /// Returns the header of a frame with the next number.
+    pub(super) fn header(&self, flags: Flags) -> Header<'_> {
+        let Identity { origin, epoch, .. } = &self.identity;
+        let address = if self.full_address {
+            Address::Full { origin: origin.as_bytes(), epoch: *epoch }
+        } else {
+            Address::Short(epoch.nonce)
+        };
+        Header {
+            frame_type: FrameType::Data,
+            flags,
+            address,
+            dictionary: Dictionary { len: self.dictionary.len(), hash: self.dictionary.value() },
+            seq: self.seq,
+            uptime: self.uptime,
+        }
+    }
+
+    pub(super) fn hello(&self) -> Hello<'_> {
+        Hello {
+            origin: self.identity.origin.as_bytes(),
+            epoch: self.identity.epoch,
+            build_id: self.identity.build_id,
+            reset_reason: self.identity.reset_reason,
+            boot_count: self.identity.boot_count,
+            tick_hz: self.identity.tick_hz.max(1),
+            metrics: self.dictionary.len(),
+            max_frame: u32::from(self.max_frame),
+        }
+    }
+
+    /// Returns the description of a metric as it is sent: with the bits of its words, and without
+    /// help if it would not fit a frame otherwise; `None` if it does not fit at all.
+    ///
+    /// Always the same for the same metric, as the hash of the dictionary wants it.
+    pub(super) fn description<'s>(
+        &self,
+        sample: &Sample<'s>,
+        words: usize,
+    ) -> Option<Descriptor<'s>> {
+        let overhead = HEADER_LEN_MAX + METRICS_LEN + CRC_LEN;
+        let room = usize::from(self.max_frame).saturating_sub(overhead);
+        let mut descriptor = sample.descriptor;
+        descriptor.bits = match Wrapping::of(sample, self.all_wrap, words) {
+            Wrapping::Absolute => descriptor.bits,
+            Wrapping::Widened { .. } => WIDENED_BITS,
+            Wrapping::Raw => WORD_BITS,
+        };
+        if descriptor.entry_len() > room {
+            descriptor.help = "";
+        }
+        (descriptor.entry_len() <= room).then_some(descriptor)
+    }
+}
