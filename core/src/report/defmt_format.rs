@@ -118,3 +118,57 @@ impl Format for crate::wire::Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::metric::{
+        BaseUnit, Buckets, Counts, Descriptor, Dimension, Dimensions, Distribution, Kind, Labels,
+        Sample, Unit, Value,
+    };
+    use crate::rates::{Ewma, RateReading, Ticks};
+    use crate::report::{Action, Json, Prometheus, Schedule, ScheduleStats, StartError, Statsd};
+    use crate::statistics::Summary;
+    use crate::text::{number, prometheus, statsd};
+    use crate::{
+        Counter, Details, Gauge, Group, Histogram, Meter, RegisterError, Registry, RegistryView,
+        Timer, UpDown,
+    };
+
+    fn has_format<T: defmt::Format>() {}
+
+    /// What a firmware cannot log as it is, it has to take apart first.
+    #[test]
+    fn values_errors_and_handles_have_a_format() {
+        has_format::<(Counter<'_>, Meter<'_>, UpDown<'_>, Histogram<'_>, Timer<'_>)>();
+        has_format::<(Gauge<'_, f32>, Gauge<'_, i32>, Gauge<'_, u32>)>();
+        has_format::<(Group<'_>, Registry<1, 1>, RegistryView<'_>, Details)>();
+        has_format::<(Sample<'_>, Value<'_>, Distribution<'_>, Counts<'_>, Summary)>();
+        has_format::<(Descriptor<'_>, Kind, Buckets, Unit<'_>, BaseUnit<'_>)>();
+        has_format::<(Labels<'_>, Dimension<'_>, Dimensions<'_>, RateReading, Ewma, Ticks)>();
+        has_format::<(RegisterError, crate::name::NameError, StartError)>();
+        has_format::<(Action, Schedule, ScheduleStats, Json, Prometheus, Statsd)>();
+        has_format::<(number::Form, prometheus::Format, prometheus::Family<'_>, statsd::Dialect)>();
+        has_format::<crate::report::DefmtReporter>();
+    }
+
+    /// As above.
+    #[cfg(feature = "wire")]
+    #[test]
+    fn what_goes_over_a_wire_has_a_format() {
+        use crate::wire::{
+            Address, Dictionary, Epoch, Event, Flags, FrameError, FrameType, Header, Hello,
+            Identity, Malformed, Origin, OriginLenError, ResetReason,
+        };
+        has_format::<(Origin, OriginLenError, Epoch, Identity, ResetReason, Hello<'_>)>();
+        has_format::<(Header<'_>, Address<'_>, Dictionary, Flags, FrameType, FrameError)>();
+        has_format::<(Event, Malformed, crate::report::Start)>();
+    }
+
+    /// As above.
+    #[cfg(feature = "embedded-io")]
+    #[test]
+    fn what_reporters_say_has_a_format() {
+        use crate::report::{Report, ReportError, ReporterStats};
+        has_format::<(Report, ReporterStats, ReportError<RegisterError>)>();
+    }
+}

@@ -54,7 +54,7 @@ use crate::snapshot::Source;
 /// All of a report is logged in one go, so a buffering logger needs room for it: 20 to 30 bytes for
 /// each metric of a group, names as text added, 60 for a histogram. Counts are as wide as a word:
 /// on 32-bit targets they wrap. Rates are left to the host.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Format)]
 #[must_use = "a reporter does nothing unless it is asked to report"]
 pub struct DefmtReporter {
     _private: (),

@@ -51,6 +51,17 @@ pub struct ScheduleStats {
     pub errors: u32,
 }
 
+impl ScheduleStats {
+    /// No reports.
+    pub const ZERO: Self = Self { reports: 0, errors: 0 };
+
+    /// Counts a report, for drivers that keep stats of their own.
+    pub const fn count(&mut self, ok: bool) {
+        let count = if ok { &mut self.reports } else { &mut self.errors };
+        *count = count.wrapping_add(1);
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Phase {
@@ -118,7 +129,7 @@ impl Schedule {
             phase: Phase::Stopped,
             stopping: false,
             final_report: true,
-            stats: ScheduleStats { reports: 0, errors: 0 },
+            stats: ScheduleStats::ZERO,
         }
     }
 
@@ -193,11 +204,7 @@ impl Schedule {
             Phase::ReportingLast => Phase::Stopped,
             Phase::Stopped | Phase::Waiting(_) => return,
         };
-        if ok {
-            self.stats.reports = self.stats.reports.wrapping_add(1);
-        } else {
-            self.stats.errors = self.stats.errors.wrapping_add(1);
-        }
+        self.stats.count(ok);
     }
 
     /// Returns whether it was started and has not stopped; it has stopped when the final report has
