@@ -52,7 +52,7 @@ impl<'a> Iterator for DictBody<'a> {
 /// let mut hash = DictionaryHash::new();
 /// assert_eq!(hash.value(), 0);
 /// hash.push(b"123");
-/// assert_eq!((hash.len(), hash.value()), (1, 0xb96a_6d19));
+/// assert_eq!((hash.len(), hash.value()), (1, 0x5a5a_4e36));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DictionaryHash {

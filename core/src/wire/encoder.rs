@@ -287,7 +287,7 @@ pub const fn stream_capacity(buffer_len: usize) -> usize {
 /// // 80 buckets, 1,000 values a second: for 49 days, or for ever.
 /// const MONTHS: usize = stream_len(frame_len(80, 1 << 32));
 /// const ALWAYS: usize = stream_len(frame_len(80, u64::MAX));
-/// assert_eq!((MONTHS, ALWAYS), (415, 565));
+/// assert_eq!((MONTHS, ALWAYS), (412, 562));
 /// ```
 #[must_use]
 pub const fn frame_len(buckets: u32, values: u64) -> usize {

@@ -5,7 +5,7 @@
 //! 0x00 byte; datagrams and messages carry it bare.
 //!
 //! ```
-//! use tapes_core::wire::{Body, Deframer, Feed, Frame};
+//! use tapes_core::wire::{Deframer, Feed, Frame};
 //!
 //! let mut deframer = Deframer::<512>::new();
 //! let mut input: &[u8] = &[0x00, 0x02, 0x01, 0x00];
@@ -19,7 +19,7 @@
 //!             input = rest;
 //!         }
 //!         Feed::Oversize { rest } | Feed::Cobs { rest } => input = rest,
-//!         Feed::Consumed => break,
+//!         _ => break, // all input was taken
 //!     }
 //! }
 //! ```
