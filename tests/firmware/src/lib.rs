@@ -1,6 +1,7 @@
-//! What the probes share: a panic handler that costs nothing.
+//! What the probes share: a panic handler that costs nothing, and in QEMU a way to tell the result.
 #![no_std]
 
+#[cfg(not(feature = "qemu"))]
 use core::panic::PanicInfo;
 
 use cortex_m as _;
@@ -9,6 +10,10 @@ use tapes_hooks as _;
 #[cfg(feature = "lanes-2")]
 use tapes_rp2040 as _;
 
+#[cfg(feature = "qemu")]
+pub mod semihosting;
+
+#[cfg(not(feature = "qemu"))]
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
     loop {}

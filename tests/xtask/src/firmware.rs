@@ -28,14 +28,15 @@ pub(crate) struct Image<'a> {
     pub(crate) name: &'a str,
     /// A list as cargo takes it; may be empty.
     pub(crate) features: &'a str,
+    pub(crate) target: &'a str,
 }
 
 impl Image<'_> {
     /// Builds it and returns the ELF file. With features it is a copy with a name of its own, so that several
     /// can be compared.
     pub(crate) fn build(&self) -> Outcome<PathBuf> {
-        let Self { directory, name, features } = self;
-        let toolchain = Toolchain::find(RP2040)?;
+        let Self { directory, name, features, target } = self;
+        let toolchain = Toolchain::find(target)?;
         let image = toolchain.artifact(name);
         let first = if image.exists() { "" } else { ", 1 to 2 minutes the first time" };
         eprintln!("building firmware {name} with {}{first} …", toolchain.describe());
@@ -45,7 +46,7 @@ impl Image<'_> {
             return process::run(&mut build).map(|()| image);
         }
         process::run(build.args(["--features", features]))?;
-        let copies = places::firmware_target().join("images");
+        let copies = places::firmware_target().join("images").join(target);
         let copy = copies.join(format!("{name}+{}", features.replace([',', '/', ' '], "+")));
         fs::create_dir_all(&copies)
             .and_then(|()| fs::copy(&image, &copy))
@@ -70,17 +71,18 @@ pub(crate) fn build(name: &str) -> Outcome<PathBuf> {
             examples().join(", ")
         )));
     }
-    Image { directory: places::firmware(), name, features: "" }.build()
+    Image { directory: places::firmware(), name, features: "", target: RP2040 }.build()
 }
 
 pub(crate) const HELP: &str = "\
-Builds firmware for the RP2040 and prints the path of its ELF file.
+Builds firmware, for the RP2040 or another microcontroller, and prints the path of its ELF file.
 
-usage: cargo xtask firmware BIN [--in DIRECTORY] [--features LIST]
+usage: cargo xtask firmware BIN [--in DIRECTORY] [--features LIST] [--target TARGET]
 
   BIN              an executable of the firmware workspace
   --in DIRECTORY   that workspace (default examples-rp2040)
   --features LIST  features to build it with; the file then has them in its name
+  --target TARGET  another microcontroller's (default thumbv6m-none-eabi)
 
 examples:
   cargo xtask firmware timing_loop
@@ -91,10 +93,12 @@ examples:
 pub(crate) fn firmware(mut arguments: Arguments) -> Outcome {
     let directory = arguments.value("--in")?.map_or_else(places::firmware, PathBuf::from);
     let features = arguments.value("--features")?.unwrap_or_default();
+    let target = arguments.value("--target")?.unwrap_or_else(|| RP2040.to_owned());
     let name = arguments.positional().ok_or_else(|| {
         Problem::new(format!("which one? There are the examples {}", examples().join(", ")))
     })?;
     arguments.finish("firmware")?;
-    println!("{}", Image { directory, name: &name, features: &features }.build()?.display());
+    let image = Image { directory, name: &name, features: &features, target: &target };
+    println!("{}", image.build()?.display());
     Ok(())
 }
