@@ -100,8 +100,8 @@ pub struct Epoch {
     /// Position among the epochs of the origin, such as a boot count in non-volatile memory; 0 if
     /// unknown.
     pub order: u32,
-    /// Random bits that no other epoch of the origin has; also the short epoch of point-to-point
-    /// links.
+    /// Random bits that no other epoch of the origin has, not 0; also the short epoch of
+    /// point-to-point links.
     pub nonce: u32,
 }
 
