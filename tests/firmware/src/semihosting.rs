@@ -5,6 +5,8 @@ use core::panic::PanicInfo;
 
 /// Writes a zero-terminated string.
 const SYS_WRITE0: u32 = 0x04;
+/// Hands over the command line.
+const SYS_GET_CMDLINE: u32 = 0x15;
 /// Ends the emulator.
 const SYS_EXIT: u32 = 0x18;
 /// `ADP_Stopped_ApplicationExit`: exit code 0.
@@ -14,6 +16,8 @@ const EXIT_FAILURE: u32 = 0x2_0023;
 
 /// Bytes written at once, and the zero.
 const CHUNK: usize = 33;
+/// Longest command line.
+const COMMAND_LEN_MAX: usize = 128;
 
 /// The emulator's standard output.
 #[derive(Debug)]
@@ -31,6 +35,20 @@ impl fmt::Write for Output {
         }
         Ok(())
     }
+}
+
+/// Returns whether the command line, words separated by spaces, has `argument` in it.
+#[must_use]
+pub fn has_argument(argument: &str) -> bool {
+    let mut line = [0u8; COMMAND_LEN_MAX];
+    let mut block = [line.as_mut_ptr() as u32, COMMAND_LEN_MAX as u32];
+    // SAFETY: the argument of GET_CMDLINE is the address of address and length of a buffer, into
+    // which it writes, and of the latter of which it makes the length of the line.
+    let failed = unsafe {
+        cortex_m::asm::semihosting_syscall(SYS_GET_CMDLINE, (&raw mut block).addr() as u32)
+    };
+    let words = line.split(|byte| *byte == b' ' || *byte == 0);
+    failed == 0 && words.into_iter().any(|word| word == argument.as_bytes())
 }
 
 /// Ends the emulator with exit code 0 or 1.
