@@ -99,6 +99,17 @@ impl<'b> Writer<'b> {
         }
     }
 
+    /// Appends what `f` writes into the free part of the buffer; it returns the length, or `None`
+    /// if it did not fit.
+    pub(crate) fn fill(&mut self, f: impl FnOnce(&mut [u8]) -> Option<usize>) {
+        let written = self.buffer.get_mut(self.len..).and_then(f);
+        // One more than there is says that something did not fit.
+        self.len = match written {
+            Some(len) => self.len.saturating_add(len),
+            None => self.buffer.len().saturating_add(1),
+        };
+    }
+
     /// Appends a byte string with its length.
     pub(crate) const fn bytes(&mut self, bytes: &[u8]) {
         self.uvarint(bytes.len() as u64);

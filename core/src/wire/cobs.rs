@@ -1,50 +1,8 @@
 //! Consistent overhead byte stuffing, both ways: frames without a 0x00 byte.
 //!
-//! Written out here because both ways together are smaller than the dependencies of a crate for
-//! it; the tests compare them with such a crate.
+//! The `cobs` crate does the stuffing; here is what lets it work in the one buffer of a reporter.
 
-/// One step of a decoder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// The byte told where the next zero is.
-    Nothing,
-    /// The byte stands for this one.
-    Byte(u8),
-    /// The byte was a 0x00 where a frame may end.
-    End,
-    /// The byte was a 0x00 where no frame can end.
-    Broken,
-}
-
-/// A decoder that takes one byte at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Decoder {
-    /// Bytes up to the next code byte.
-    left: u8,
-    /// Whether the next code byte stands for a zero.
-    zero: bool,
-}
-
-impl Decoder {
-    pub(super) const NEW: Self = Self { left: 0, zero: false };
-
-    /// Takes a byte; after a 0x00 the decoder is new again.
-    pub(super) const fn feed(&mut self, byte: u8) -> Step {
-        if byte == 0 {
-            let step = if self.left == 0 { Step::End } else { Step::Broken };
-            *self = Self::NEW;
-            return step;
-        }
-        if self.left > 0 {
-            self.left -= 1;
-            return Step::Byte(byte);
-        }
-        let step = if self.zero { Step::Byte(0) } else { Step::Nothing };
-        self.left = byte - 1;
-        self.zero = byte < 0xff;
-        step
-    }
-}
+use cobs::{EncoderState, PushResult};
 
 /// Returns the longest frame that a stream buffer of `buffer_len` bytes can hold, in bytes.
 ///
@@ -70,33 +28,37 @@ pub(super) fn encode_in_place(buffer: &mut [u8], start: usize, len: usize) -> Op
         return None;
     }
     *buffer.get_mut(0)? = 0;
-    let (mut code_at, mut code) = (1, 1u8);
-    let mut to = 2;
+    let mut encoder = EncoderState::default();
+    // The encoder's indices count from the first code byte, which is behind the 0x00.
+    let mut to = 2usize;
     for from in start..start.checked_add(len)? {
-        let byte = *buffer.get(from)?;
-        // A full block ends only when more follows.
-        if code == 0xff {
-            *buffer.get_mut(code_at)? = code;
-            (code_at, code) = (to, 1);
-            to += 1;
+        match encoder.push(*buffer.get(from)?) {
+            PushResult::AddSingle(byte) => {
+                *buffer.get_mut(to)? = byte;
+                to += 1;
+            }
+            PushResult::ModifyFromStartAndSkip((at, code)) => {
+                *buffer.get_mut(at.checked_add(1)?)? = code;
+                to += 1;
+            }
+            PushResult::ModifyFromStartAndPushAndSkip((at, code, byte)) => {
+                *buffer.get_mut(at.checked_add(1)?)? = code;
+                *buffer.get_mut(to)? = byte;
+                to += 2;
+            }
         }
-        if byte == 0 {
-            *buffer.get_mut(code_at)? = code;
-            (code_at, code) = (to, 1);
-        } else {
-            *buffer.get_mut(to)? = byte;
-            code += 1;
-        }
-        to += 1;
     }
-    *buffer.get_mut(code_at)? = code;
+    let (at, code) = encoder.finalize();
+    *buffer.get_mut(at.checked_add(1)?)? = code;
     *buffer.get_mut(to)? = 0;
     Some(to + 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Decoder, Step, capacity, encode_in_place, start};
+    use cobs::{DecodeResult, DecoderState};
+
+    use super::{capacity, encode_in_place, start};
     use std::vec::Vec;
 
     fn round_trip(frame: &[u8], room: usize) {
@@ -108,13 +70,11 @@ mod tests {
         let (first, rest) = buffer[..len].split_first().unwrap();
         assert_eq!(*first, 0);
         assert_eq!(rest.iter().position(|byte| *byte == 0), Some(rest.len() - 1));
-        let mut decoder = Decoder::NEW;
+        let mut decoder = DecoderState::Idle;
         let mut decoded = Vec::new();
         for byte in rest {
-            match decoder.feed(*byte) {
-                Step::Byte(byte) => decoded.push(byte),
-                Step::Nothing => {}
-                step => assert_eq!(step, Step::End),
+            if let DecodeResult::DataContinue(byte) = decoder.feed(*byte).unwrap() {
+                decoded.push(byte);
             }
         }
         assert_eq!(decoded, frame);

@@ -1,6 +1,7 @@
 //! Cutting a byte stream into frames.
 
-use super::cobs::{Decoder, Step};
+use cobs::{DecodeResult, DecoderState};
+use heapless::Vec;
 
 /// What came of some input; input that was not looked at yet is handed back as `rest`.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,12 +36,13 @@ pub enum Feed<'d, 'i> {
 ///
 /// Feed it until it has [`Consumed`](Feed::Consumed) everything; the module documentation shows
 /// the loop. Costs a few instructions for each byte and `N` bytes of RAM.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Deframer<const N: usize> {
-    buffer: [u8; N],
-    /// Decoded bytes of the frame; at most `N`.
-    len: usize,
-    decoder: Decoder,
+    /// Decoded bytes of the frame.
+    buffer: Vec<u8, N>,
+    /// Whether the buffer holds a frame that was returned, to be dropped before the next byte.
+    returned: bool,
+    decoder: DecoderState,
     /// Whether bytes are skipped up to the next 0x00.
     skipping: bool,
 }
@@ -56,47 +58,41 @@ impl<const N: usize> Deframer<N> {
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(N > 0, "a deframer needs room for a frame") };
-        Self { buffer: [0; N], len: 0, decoder: Decoder::NEW, skipping: false }
+        Self { buffer: Vec::new(), returned: false, decoder: DecoderState::Idle, skipping: false }
     }
 
     /// Forgets an unfinished frame, as when a line was reopened.
-    pub const fn reset(&mut self) {
-        self.len = 0;
-        self.decoder = Decoder::NEW;
-        self.skipping = false;
+    pub fn reset(&mut self) {
+        *self = Self::new();
     }
 
     /// Takes input up to the end of a frame, or all of it.
     pub fn feed<'i>(&mut self, input: &'i [u8]) -> Feed<'_, 'i> {
+        if core::mem::take(&mut self.returned) {
+            self.buffer.clear();
+        }
         let mut rest = input;
         while let Some((byte, tail)) = rest.split_first() {
             rest = tail;
-            let step = self.decoder.feed(*byte);
             if self.skipping {
                 self.skipping = *byte != 0;
                 continue;
             }
-            match step {
-                Step::Nothing => {}
-                Step::Byte(byte) => match self.buffer.get_mut(self.len) {
-                    Some(place) => {
-                        *place = byte;
-                        self.len += 1;
-                    }
-                    None => {
-                        self.len = 0;
-                        self.skipping = true;
+            match self.decoder.feed(*byte) {
+                Ok(DecodeResult::NoData | DecodeResult::DataStart) => {}
+                Ok(DecodeResult::DataContinue(byte)) => {
+                    if self.buffer.push(byte).is_err() {
+                        *self = Self { skipping: true, ..Self::new() };
                         return Feed::Oversize { rest };
                     }
-                },
-                Step::End if self.len > 0 => {
-                    let len = core::mem::take(&mut self.len);
-                    let frame = self.buffer.get(..len).unwrap_or(&self.buffer);
-                    return Feed::Frame { frame, rest };
                 }
-                Step::End => {}
-                Step::Broken => {
-                    self.len = 0;
+                Ok(DecodeResult::DataComplete) if !self.buffer.is_empty() => {
+                    self.returned = true;
+                    return Feed::Frame { frame: &self.buffer, rest };
+                }
+                Ok(DecodeResult::DataComplete) => {}
+                Err(_) => {
+                    self.reset();
                     return Feed::Cobs { rest };
                 }
             }

@@ -1,9 +1,11 @@
 //! EVENT: what the sender lost.
 
-use crate::metric::bytes::{Reader, Writer};
+use serde::{Deserialize, Serialize};
+
+use crate::metric::bytes::Writer;
 
 /// The body of an EVENT frame: cumulative counts of what went wrong at the sender in this epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Event {
     /// Registrations refused because the registry was full.
@@ -17,18 +19,11 @@ pub struct Event {
 impl Event {
     /// Reads the body; bytes behind the known fields are of a later version and ignored.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let mut input = Reader::new(body);
-        Some(Self {
-            registry_full: input.uvarint32()?,
-            frames_dropped: input.uvarint32()?,
-            epoch_collisions: input.uvarint32()?,
-        })
+        postcard::take_from_bytes(body).ok().map(|(event, _)| event)
     }
 
     /// Appends the body.
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        out.uvarint(u64::from(self.registry_full));
-        out.uvarint(u64::from(self.frames_dropped));
-        out.uvarint(u64::from(self.epoch_collisions));
+        out.fill(|rest| postcard::to_slice(self, rest).ok().map(|written| written.len()));
     }
 }

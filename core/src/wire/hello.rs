@@ -1,8 +1,10 @@
 //! HELLO: who speaks.
 
+use serde::{Deserialize, Serialize};
+
 use super::header::METRICS_MAX;
-use super::identity::{Epoch, read_origin, write_origin};
-use crate::metric::bytes::{Reader, Writer};
+use super::identity::{Epoch, ORIGIN_LEN_MAX};
+use crate::metric::bytes::Writer;
 
 /// Why a device started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -110,28 +112,49 @@ pub struct Hello<'a> {
 impl<'a> Hello<'a> {
     /// Reads the body; bytes behind the known fields are of a later version and ignored.
     pub(super) fn read(body: &'a [u8]) -> Option<Self> {
-        let mut input = Reader::new(body);
+        let (fields, _) = postcard::take_from_bytes::<Fields<'a>>(body).ok()?;
+        let origin = !fields.origin.is_empty() && fields.origin.len() <= ORIGIN_LEN_MAX;
+        if !origin || fields.tick_hz == 0 || fields.metrics > METRICS_MAX {
+            return None;
+        }
         Some(Self {
-            origin: read_origin(&mut input)?,
-            epoch: Epoch::from_u64(input.uvarint()?),
-            build_id: input.uvarint()?,
-            reset_reason: ResetReason::from_code(input.u8()?),
-            boot_count: input.uvarint32()?,
-            tick_hz: input.uvarint32().filter(|hz| *hz > 0)?,
-            metrics: input.uvarint32().filter(|metrics| *metrics <= METRICS_MAX)?,
-            max_frame: input.uvarint32()?,
+            origin: fields.origin,
+            epoch: Epoch::from_u64(fields.epoch),
+            build_id: fields.build_id,
+            reset_reason: ResetReason::from_code(fields.reset_reason),
+            boot_count: fields.boot_count,
+            tick_hz: fields.tick_hz,
+            metrics: fields.metrics,
+            max_frame: fields.max_frame,
         })
     }
 
     /// Appends the body.
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        write_origin(self.origin, out);
-        out.uvarint(self.epoch.to_u64());
-        out.uvarint(self.build_id);
-        out.u8(self.reset_reason.code());
-        out.uvarint(u64::from(self.boot_count));
-        out.uvarint(u64::from(self.tick_hz));
-        out.uvarint(u64::from(self.metrics));
-        out.uvarint(u64::from(self.max_frame));
+        let fields = Fields {
+            origin: self.origin,
+            epoch: self.epoch.to_u64(),
+            build_id: self.build_id,
+            reset_reason: self.reset_reason.code(),
+            boot_count: self.boot_count,
+            tick_hz: self.tick_hz,
+            metrics: self.metrics,
+            max_frame: self.max_frame,
+        };
+        out.fill(|rest| postcard::to_slice(&fields, rest).ok().map(|written| written.len()));
     }
+}
+
+/// The body as postcard encodes it.
+#[derive(Serialize, Deserialize)]
+struct Fields<'a> {
+    #[serde(borrow)]
+    origin: &'a [u8],
+    epoch: u64,
+    build_id: u64,
+    reset_reason: u8,
+    boot_count: u32,
+    tick_hz: u32,
+    metrics: u32,
+    max_frame: u32,
 }
