@@ -13,7 +13,7 @@ use crate::problem::{Outcome, Problem};
 use crate::process;
 use crate::python;
 use crate::test::Log;
-use crate::toolchain::{RP2040, Toolchain, cargo};
+use crate::toolchain::{self, RP2040, Toolchain, cargo};
 
 /// One step: runs alone as well, in any order.
 pub(crate) struct Step {
@@ -39,6 +39,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     check("doc", "documentation without warnings", doc),
     tests("test", "unit, integration and documentation tests, all features", test),
+    tests("models", "the sync layer with threads in every order, in loom", models),
     tests("backends", "the core's tests with atomics of the machine instead of lanes", backends),
     check(
         "targets",
@@ -85,6 +86,7 @@ fn set_up(log: &Log) -> Outcome {
         component_there(component)?;
     }
     emulator::set_up()?;
+    qemu_there()?;
     python::set_up()?;
     log.note(&format!("firmware: {}", Toolchain::find(RP2040)?.describe()))
 }
@@ -142,10 +144,28 @@ fn doc(log: &Log) -> Outcome {
 
 fn test(log: &Log) -> Outcome {
     python::set_up()?;
+    qemu_there()?;
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }
 
 /// `--all-features` chooses the largest `lanes-N`; this is the other way to count on a host.
+/// The race probe runs in QEMU.
+fn qemu_there() -> Outcome {
+    let there = || places::on_path("qemu-system-arm").is_some();
+    if there() || (toolchain::install_if_root(&["qemu-system-arm"]) && there()) {
+        return Ok(());
+    }
+    Err(Problem::new("QEMU is missing; on Debian: sudo apt-get install qemu-system-arm"))
+}
+
+fn models(log: &Log) -> Outcome {
+    let mut test = workspace("test");
+    // A target directory of its own, since the flag makes everything be built again.
+    test.env("RUSTFLAGS", "--cfg loom").arg("--target-dir").arg(places::target().join("loom"));
+    test.args(["--release", "--package", "tapes-core", "--package", "tapes-hooks", "--lib"]);
+    log.run(test.arg("loom_"))
+}
+
 fn backends(log: &Log) -> Outcome {
     let packages = packages::published()?;
     for package in packages.iter().filter(|package| package.name == "tapes-core") {

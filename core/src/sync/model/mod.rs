@@ -12,7 +12,7 @@
 //!
 //! ```text
 //! cargo test -p tapes-core --lib model
-//! RUSTFLAGS="--cfg loom" cargo test --release -p tapes-core -p tapes-hooks --lib loom_
+//! cargo xtask test --step models
 //! ```
 
 use core::sync::atomic::Ordering;
