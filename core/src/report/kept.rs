@@ -36,7 +36,7 @@
 //!
 //! The header (magic number, layout, build, boots, epoch) and what was reported last are covered
 //! by the complement of a hash. The words change with every record and cannot be. A count is
-//! believed if it is at least the one reported last, and less than 2^31 above it; one that is not
+//! believed if it is at least the one reported last, and less than 2^30 above it; one that is not
 //! makes all of them refused, so a total errs low, never high. Sums that a reset caught in the
 //! middle of a carry are repaired.
 //!
