@@ -52,7 +52,7 @@ where
 /// A low word that is still in the upper half had not been replaced, so the carry is taken back;
 /// else it is completed. Values of 2^31 and more, which could make a new low word look like an old
 /// one, then lose the carry: the sum errs low.
-#[cfg(feature = "wire")]
+#[cfg(any(test, feature = "wire"))]
 pub(super) fn repair<A>(cells: &[Cell<A>; WORDS])
 where
     A: Atom<Value = u32>,
