@@ -9,7 +9,7 @@ fn main() {
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rerun-if-changed=memory.x");
     // Here, and not in rustflags, which a RUSTFLAGS in the environment would replace.
-    for argument in ["--nmagic", "-Tlink.x", "-Tlink-rp.x"] {
+    for argument in ["--nmagic", "-Tlink.x", "-Tlink-rp.x", "-Tdefmt.x"] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
 }

@@ -51,9 +51,9 @@ use crate::snapshot::Source;
 ///
 /// # Limits
 ///
-/// All of a report is logged in one go, so a buffering logger needs room for it: 20 to 30 bytes for
-/// each metric of a group, names as text added, 60 for a histogram. Counts are as wide as a word:
-/// on 32-bit targets they wrap. Rates are left to the host.
+/// All of a report is logged in one go, so a buffering logger needs room for it: at most 20 bytes
+/// for each metric of a group and 60 for a histogram; names and labels that are text come on top.
+/// Counts are as wide as a word: on 32-bit targets they wrap. Rates are left to the host.
 #[derive(Debug, Clone, Copy, Default, Format)]
 #[must_use = "a reporter does nothing unless it is asked to report"]
 pub struct DefmtReporter {
@@ -79,8 +79,8 @@ impl DefmtReporter {
 
     /// Logs every metric of a declared group, with its name interned: two bytes in a frame.
     ///
-    /// Takes about 30 bytes of flash for each metric, and none for its name. A group that nobody
-    /// reads in another way needs no description in flash at all.
+    /// Takes a few instructions for each metric, and no byte of flash for its name. A group that
+    /// nobody reads in another way needs no description in flash at all.
     #[inline(always)]
     pub fn report_group<G: Interned>(&mut self, group: &G) {
         group.log_interned();
