@@ -188,6 +188,7 @@ impl<'r, T: Clone + Debug> Device<'r, T> {
         Ok(self.state.iter().take(limit))
     }
 
+    #[allow(clippy::result_large_err, reason = "handles hold a slice for each lane")]
     #[timed(self.time, clock = self.clock)]
     #[errors(self.errors)]
     fn finish(self, tail: impl IntoIterator<Item = T>) -> Result<Vec<T>, Self>

@@ -211,6 +211,14 @@ const fn trim_start(text: &str) -> &str {
     }
 }
 
+/// Returns the number of metrics.
+#[doc(hidden)]
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "a group is written out in a program")]
+pub const fn metrics(declared: &[Declared]) -> u32 {
+    declared.len() as u32
+}
+
 /// Returns the words of all metrics together.
 #[doc(hidden)]
 #[must_use]

@@ -110,9 +110,11 @@ macro_rules! metrics {
             )*];
 
             /// Number of metrics.
+            #[allow(dead_code, reason = "not every program asks")]
             $vis const METRICS: usize = Self::__DECLARED.len();
 
             /// Storage words, of one lane.
+            #[allow(dead_code, reason = "not every program asks")]
             $vis const WORDS: usize = $crate::__private::total_words(Self::__DECLARED);
 
             /// Returns the view that readers take.
@@ -142,7 +144,11 @@ macro_rules! metrics {
                 $crate::__private::encode(DECLARED, LABELS);
             $crate::__words!(WORDS, $Type $(, $words)?);
             $Type {
-                __group: $crate::metric::Group::new(&ENTRIES, DECLARED.len() as u32, WORDS.all()),
+                __group: $crate::metric::Group::new(
+                    &ENTRIES,
+                    $crate::__private::metrics(DECLARED),
+                    WORDS.all(),
+                ),
                 $(
                     $field: $crate::__declare!(
                         $crate::__private::run_of(

@@ -286,6 +286,7 @@ mod tests {
         PUMP.times.time(&clock, || clock.advance(7));
         report(&mut encoder);
         KEPT.reported(&encoder);
+        PUMP.level.set(0.5);
         PUMP.strokes.add(2); // after the report: the reset must not take it
         let seq = encoder.next_seq();
 
