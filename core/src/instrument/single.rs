@@ -9,6 +9,7 @@ use crate::metric::{Group, Metrics};
 /// It dereferences to the handle, and joins a registry as any other group:
 /// `REGISTRY.attach(&PASS_COUNTED)?`.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "a metric does nothing until it is used"]
 pub struct Single<M> {
     group: Group<'static>,

@@ -45,6 +45,7 @@ use crate::sync::Section;
 ///
 /// An increment takes 7 cycles on a Cortex-M0+.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "an exclusive handle is handed out once only; without it nobody can record"]
 pub struct Exclusive<H> {
     handle: H,

@@ -148,7 +148,7 @@ mod tests {
         has_format::<(RegisterError, crate::name::NameError, StartError)>();
         has_format::<(Action, Schedule, ScheduleStats, Json, Prometheus, Statsd)>();
         has_format::<(number::Form, prometheus::Format, prometheus::Family<'_>, statsd::Dialect)>();
-        has_format::<crate::report::DefmtReporter>();
+        has_format::<(crate::report::DefmtReporter, crate::metric::Exclusive<Counter<'_>>)>();
     }
 
     /// As above.
