@@ -17,7 +17,7 @@ fn defmt_print() -> PathBuf {
         .find(|file| file.is_file())
         .expect(
             "defmt-print is missing: run `cargo xtask test`, or \
-             `cargo install defmt-print --version ^1 --locked --root target/tools`",
+             `cargo install defmt-print --version 1.2.0 --locked --root target/tools`",
         )
 }
 

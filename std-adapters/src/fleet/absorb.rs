@@ -136,9 +136,14 @@ impl Absorber<'_> {
         let known = target.data().map_or(0, |data| data.dictionary().announced().len);
         if announced.len > known {
             self.change(target, Change::Announce(announced));
-            if target.assume() {
-                self.settle(target);
-            }
+            self.assume(target);
+        }
+    }
+
+    /// Takes over the announced dictionary from another epoch, if one has it.
+    pub(super) fn assume(&mut self, target: &mut impl Target) {
+        if target.assume() {
+            self.settle(target);
         }
     }
 

@@ -216,6 +216,10 @@ impl Fleet {
             &arrival.frame,
             &arrival.body,
         );
+        if let Body::Dict(_) = arrival.body {
+            self.lend_dictionary(origin, key);
+        }
+        let device = self.devices.entry(origin).or_default();
         let Some(position) = newest else { return result };
         let Some(session) = device.sessions.get_mut(&key) else { return result };
         let flags = arrival.frame.header.flags;
@@ -231,6 +235,29 @@ impl Fleet {
             self.state.apply(origin, key, Mutation::Twins, &self.limits);
         }
         result
+    }
+
+    /// Gives a dictionary that is whole now to the other epochs that announced the same one and
+    /// missed a part of it: a short life may end before all of its entries came through.
+    fn lend_dictionary(&mut self, origin: Origin, key: EpochKey) {
+        let Some(data) = self.state.origin(origin) else { return };
+        let Some(lender) = data.epoch(key).map(EpochData::dictionary) else { return };
+        if !lender.is_complete() {
+            return;
+        }
+        let announced = lender.announced();
+        let is_short = |data: &EpochData| {
+            let dictionary = data.dictionary();
+            dictionary.announced() == announced && !dictionary.is_complete()
+        };
+        let epochs = data.epochs().into_iter();
+        let short: Vec<_> = epochs.filter(|(_, d)| is_short(d)).map(|(key, _)| key).collect();
+        let device = self.devices.entry(origin).or_default();
+        for key in short {
+            let mut target = Bound { state: &mut self.state, limits: &self.limits, origin, key };
+            let counts = &mut device.counts;
+            Absorber { entries: &mut self.entries, node: self.node, counts }.assume(&mut target);
+        }
     }
 
     /// Keeps a frame aside that seems to be of another life under the same epoch.

@@ -189,6 +189,28 @@ fn entries_apply_one_by_one_and_values_wait_for_theirs() {
     assert_eq!(bench.loops(), 1);
 }
 
+/// Losing the entries of a life that soon ended lost all it had counted: 27 986 instead of 38 986.
+#[test]
+fn a_dictionary_that_came_too_late_serves_the_lives_before() {
+    let mut bench = Bench::new(Limits::default());
+    let mut board = Board::new(1, 1);
+    let (hello, _lost) = (board.hello(), board.dict());
+    bench.feed_all(&[hello, board.loops(1_000)]);
+    board.reboot(2);
+    introduced(&mut bench, &mut board);
+    bench.feed_all(&[board.loops(10)]);
+    assert_eq!(bench.loops(), 1_010);
+
+    // Another firmware's dictionary says nothing about the lives of this one.
+    let mut other = Board::new(2, 1);
+    let hello = other.hello();
+    bench.feed_all(&[hello, other.loops(5)]);
+    other.dictionary.remove(1);
+    other.reboot(2);
+    introduced(&mut bench, &mut other);
+    assert_eq!(bench.loops(), 1_010, "values without a meaning are not exported");
+}
+
 /// A gateway joining after a wrap was low by 2^32; one that is there must see the wrap.
 #[test]
 fn wrapping_words_are_widened_even_before_their_entry_is_known() {

@@ -15,6 +15,7 @@ mod steps;
 mod tally;
 mod test;
 mod toolchain;
+mod tools;
 
 use std::env;
 use std::process::ExitCode;

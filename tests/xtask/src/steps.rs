@@ -14,6 +14,7 @@ use crate::process;
 use crate::python;
 use crate::test::Log;
 use crate::toolchain::{self, RP2040, Toolchain, cargo};
+use crate::tools;
 
 /// One step: runs alone as well, in any order.
 pub(crate) struct Step {
@@ -88,6 +89,7 @@ fn set_up(log: &Log) -> Outcome {
     emulator::set_up()?;
     qemu_there()?;
     python::set_up()?;
+    tools::DEFMT_PRINT.set_up()?;
     log.note(&format!("firmware: {}", Toolchain::find(RP2040)?.describe()))
 }
 
@@ -144,6 +146,7 @@ fn doc(log: &Log) -> Outcome {
 
 fn test(log: &Log) -> Outcome {
     python::set_up()?;
+    tools::DEFMT_PRINT.set_up()?;
     qemu_there()?;
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }

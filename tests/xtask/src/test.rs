@@ -30,8 +30,11 @@ examples:
   cargo xtask test --step fmt --step clippy
   cargo xtask test --fail-fast";
 
-/// How much of a failed step's log is shown.
-const SHOWN_LINES: usize = 120;
+/// How much of the end of a failed step's log is shown.
+const SHOWN_LINES: usize = 60;
+/// How much of what failed tests said is shown, each and all of them.
+const SHOWN_OF_TEST: usize = 40;
+const SHOWN_OF_TESTS: usize = 240;
 
 /// The file that receives what a step's programs print.
 pub(crate) struct Log {
@@ -78,11 +81,31 @@ impl Log {
     fn show_end(&self) {
         let text = self.text();
         let lines: Vec<&str> = text.lines().collect();
+        for line in said_by_failed_tests(&lines).iter().take(SHOWN_OF_TESTS) {
+            eprintln!("    {line}");
+        }
         for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
             eprintln!("    {line}");
         }
         eprintln!("    (all of it: {})", self.path.display());
     }
+}
+
+/// The sections `---- name stdout ----` that test programs print before their closing lines.
+fn said_by_failed_tests<'a>(lines: &[&'a str]) -> Vec<&'a str> {
+    let (mut said, mut left) = (Vec::new(), 0);
+    for line in lines {
+        if line.starts_with("---- ") && line.ends_with(" ----") {
+            left = SHOWN_OF_TEST;
+        } else if *line == "failures:" || line.starts_with("test result: ") {
+            left = 0;
+        }
+        if left > 0 {
+            said.push(*line);
+            left -= 1;
+        }
+    }
+    said
 }
 
 /// What became of a step.
@@ -162,8 +185,17 @@ fn summarise(results: &[Result]) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::chosen;
+    use super::{chosen, said_by_failed_tests};
     use crate::steps::STEPS;
+
+    /// CI would show that something failed, but not why, if this failed.
+    #[test]
+    fn what_failed_tests_say_is_found() {
+        let log = "test a ... FAILED\n\nfailures:\n\n---- a stdout ----\npanicked: why\n\nfailures:\n    \
+                   a\n\ntest result: FAILED. 1 passed; 1 failed";
+        let lines: Vec<&str> = log.lines().collect();
+        assert_eq!(said_by_failed_tests(&lines), ["---- a stdout ----", "panicked: why", ""]);
+    }
 
     /// A step could not be run alone, or two would share a log, if this failed.
     #[test]
