@@ -22,4 +22,7 @@ fn main() {
     fs::copy(&layout, out.join("memory.x")).expect("the layout can be copied");
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rerun-if-changed=memory");
+    if env::var_os("CARGO_FEATURE_DEFMT").is_some() {
+        println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
+    }
 }

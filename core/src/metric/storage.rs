@@ -82,12 +82,12 @@ impl<'r> Run<'r> {
     /// Returns `len` words from `offset` on; empty if they are out of range.
     #[must_use]
     pub const fn run(&self, offset: usize, len: usize) -> Self {
-        let own = self.len();
-        if offset > own || len > own - offset {
-            return Self::EMPTY;
-        }
-        let (_, tail) = self.words.split_at(offset);
-        let (words, _) = tail.split_at(tail.len() - (own - offset - len));
+        // Words behind the run in the last lane; as many are behind it in every lane.
+        let Some(behind) = self.len().checked_sub(offset) else { return Self::EMPTY };
+        let Some(behind) = behind.checked_sub(len) else { return Self::EMPTY };
+        let Some((_, tail)) = self.words.split_at_checked(offset) else { return Self::EMPTY };
+        let Some(rest) = tail.len().checked_sub(behind) else { return Self::EMPTY };
+        let Some((words, _)) = tail.split_at_checked(rest) else { return Self::EMPTY };
         Self { words, stride: self.stride }
     }
 

@@ -10,8 +10,10 @@ use tapes_hooks as _;
 #[cfg(feature = "lanes-2")]
 use tapes_rp2040 as _;
 
+pub mod board;
 #[cfg(feature = "qemu")]
 pub mod semihosting;
+pub mod uart;
 
 #[cfg(not(feature = "qemu"))]
 #[panic_handler]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod demo;
+mod elf;
 mod emulate;
 mod emulator;
 mod firmware;
@@ -11,6 +12,7 @@ mod places;
 mod problem;
 mod process;
 mod python;
+mod size;
 mod steps;
 mod tally;
 mod test;
@@ -31,7 +33,7 @@ struct Command {
     run: fn(Arguments) -> Outcome,
 }
 
-const COMMANDS: [Command; 4] = [
+const COMMANDS: [Command; 5] = [
     Command {
         name: "demo",
         about: "a board in the emulator, its metrics on a page in your browser",
@@ -43,6 +45,12 @@ const COMMANDS: [Command; 4] = [
         about: "everything the project's CI runs, set-up included",
         help: test::HELP,
         run: test::test,
+    },
+    Command {
+        name: "size",
+        about: "flash and RAM of the probe firmwares, and their budgets",
+        help: size::HELP,
+        run: size::size,
     },
     Command {
         name: "emulate",

@@ -14,6 +14,11 @@ pub(crate) fn firmware() -> PathBuf {
     root().join("examples-rp2040")
 }
 
+/// The workspace of the probes.
+pub(crate) fn probes() -> PathBuf {
+    root().join("tests").join("firmware")
+}
+
 /// The emulator's Node.js package.
 pub(crate) fn emulator() -> PathBuf {
     root().join("tests").join("emulator")
