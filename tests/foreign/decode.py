@@ -170,7 +170,9 @@ def entry(body):
     read = {"bits": bits, "kind": kind}
     if kind in (6, 7):
         scale, first, buckets = reader.u8(), reader.zigzag(), reader.uvarint32()
-        if scale > SCALE_MAX or not -16352 <= first <= 16352 or not 1 <= buckets <= BUCKETS_MAX:
+        if scale > SCALE_MAX or not 1 <= buckets <= BUCKETS_MAX:
+            raise Refused("malformed")
+        if first < -1022 << scale or first + buckets > 1022 << scale:
             raise Refused("malformed")
         read["geometry"] = [scale, first, buckets]
     unit, per, unit_name = reader.u8(), 1, ""

@@ -1,8 +1,13 @@
 //! What several end-to-end and conformance tests share.
 #![forbid(unsafe_code)]
 
+pub mod fuzzing;
+pub mod noise;
 pub mod programs;
 pub mod python;
+mod runs;
+
+pub use runs::runs;
 
 /// The README, so that its examples are compiled.
 #[cfg(doctest)]

@@ -5,7 +5,7 @@
 mod wire_support;
 
 use proptest::prelude::*;
-use tapes_core::metric::Value;
+use tapes_core::metric::{Buckets, Descriptor, Kind, Unit, Value};
 use tapes_core::wire::{
     Body, DataWriter, Deframer, DictWriter, Epoch, Event, FRAME_LEN_MAX, Feed, Frame, FrameError,
     Header, Hello, METRICS_MAX, Malformed, Reading, ResetReason, event_frame, hello_frame,
@@ -300,6 +300,40 @@ fn bodies_at_their_limits() {
     let nan = frame(2, &[2, 0, 0, 0xc0, 0x7f]);
     let Ok(Body::Data(mut values)) = Frame::parse(&nan).unwrap().body() else { panic!() };
     assert_eq!(values.next(), Some(Ok((0, Reading::Null))));
+}
+
+/// If this fails, several buckets of a hostile sender have the bound 0 or infinity, and a server
+/// drops the whole page for a series that is there twice.
+#[test]
+fn geometries_at_their_limits() {
+    for (label, scale, first, len, is_good) in [
+        ("ours", 2, -80, 104, true),
+        ("smallest", 0, -1_022, 1, true),
+        ("smaller", 0, -1_023, 1, false),
+        ("smallest at scale 4", 4, -16_352, 1_024, true),
+        ("smaller at scale 4", 4, -16_353, 1_024, false),
+        ("largest", 0, 1_021, 1, true),
+        ("larger", 0, 1_021, 2, false),
+        ("largest at scale 4", 4, 16_352 - 1_024, 1_024, true),
+        ("larger at scale 4", 4, 16_353 - 1_024, 1_024, false),
+        ("no buckets", 2, 0, 0, false),
+        ("too many", 2, 0, 1_025, false),
+        ("too fine", 5, 0, 1, false),
+    ] {
+        let buckets = Buckets { scale, first, len };
+        let mut buffer = [0; 100];
+        let mut dict = DictWriter::new(&mut buffer, &Header::short(1), 0);
+        assert!(dict.push(&Descriptor::new("h", Kind::Histogram(buckets), Unit::NONE)));
+        let frame = Frame::parse(dict.finish().unwrap()).unwrap();
+        let Body::Dict(mut entries) = frame.body().unwrap() else { panic!("{label}") };
+        let (_, _, read) = entries.next().unwrap();
+        assert_eq!(read.is_some(), is_good, "{label}");
+        if is_good {
+            let bounds: Vec<_> = (0..len).map(|i| buckets.upper(i)).collect();
+            assert!(buckets.lower(0) > 0.0 && bounds.is_sorted_by(|a, b| a < b), "{label}");
+            assert!(bounds.iter().all(|bound| bound.is_finite()), "{label}");
+        }
+    }
 }
 
 /// If this fails, a small buffer makes a torn frame instead of none.

@@ -7,6 +7,9 @@ use super::bytes::{Reader, Writer, unzigzag, zigzag};
 /// 31 octaves of a `u32` at scale 4 are 496; the limit leaves room for foreign senders.
 pub const BUCKETS_MAX: u32 = 1024;
 
+/// Bounds of buckets lie within so many octaves of 1, where `f64` has them apart and finite.
+const OCTAVES_MAX: i64 = 1022;
+
 /// Finest scale of a histogram: 16 buckets an octave, 2.17 % worst relative error.
 pub const SCALE_MAX: u8 = 4;
 
@@ -91,8 +94,11 @@ impl Buckets {
             return None;
         };
         let first = unzigzag(first as u64);
-        // 2^±1022 in steps of 1/16 octave bounds what a sender may claim.
-        if scale > SCALE_MAX || len == 0 || len > BUCKETS_MAX || first > 16_352 || first < -16_352 {
+        if scale > SCALE_MAX || len == 0 || len > BUCKETS_MAX {
+            return None;
+        }
+        let octaves = OCTAVES_MAX << scale;
+        if first < -octaves || first + len as i64 > octaves {
             return None;
         }
         #[expect(clippy::cast_possible_truncation, reason = "checked above")]
