@@ -184,8 +184,17 @@ impl<'a> Descriptor<'a> {
         self.write_body(out);
     }
 
-    /// Reads the body of an entry; `None` if it is malformed or of an unknown kind or unit.
-    pub(crate) const fn read_body(body: &'a [u8]) -> Option<Self> {
+    /// Reads the body of a dictionary entry; `None` if it is malformed or of an unknown kind or unit.
+    ///
+    /// ```
+    /// use tapes_core::metric::{Descriptor, Kind, Unit};
+    ///
+    /// let read = Descriptor::read_body(b"\x40\x00\x00\x05loops\x00\x00\x00");
+    /// assert_eq!(read, Some(Descriptor::new("loops", Kind::Counter, Unit::NONE)));
+    /// assert_eq!(Descriptor::read_body(b"\x40"), None);
+    /// ```
+    #[must_use]
+    pub const fn read_body(body: &'a [u8]) -> Option<Self> {
         let mut input = Reader::new(body);
         let Some(bits) = input.u8() else { return None };
         let Some(kind) = Kind::read(&mut input) else { return None };

@@ -162,7 +162,14 @@ impl Absorber<'_> {
 
     fn record(&mut self, target: &mut impl Target, key: MetricKey, record: Record) {
         match target.data().map(|data| data.observe(key, record, self.node)) {
-            Some(Observed::Change(change)) => self.change(target, change),
+            Some(Observed::Change(change)) => {
+                if let Change::Record(key, _, record) = &change
+                    && target.data().is_some_and(|data| data.wants_base(*key))
+                {
+                    self.change(target, Change::Base(*key, record.value.clone()));
+                }
+                self.change(target, change);
+            }
             Some(Observed::Misfit) => self.counts.misfits += 1,
             Some(Observed::Stale) | None => {}
         }
@@ -176,7 +183,7 @@ impl Absorber<'_> {
 
     fn change(&mut self, target: &mut impl Target, change: Change) {
         match target.apply(change) {
-            Applied::Done | Applied::Meaning => {}
+            Applied::Done | Applied::Unchanged | Applied::Meaning => {}
             Applied::Conflict => self.counts.conflicts += 1,
             Applied::Full => self.counts.full += 1,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tapes_core::wire::{Epoch, Origin};
 
 use super::Fleet;
-use super::epoch::Applied;
+use super::epoch::{Applied, Change};
 use super::identity::EpochKey;
 use super::ingest::Arrival;
 use super::link::LinkKind;
@@ -68,7 +68,7 @@ impl Fleet {
     ) -> Result<(), Refusal> {
         let device = self.devices.entry(origin).or_default();
         let session = device.sessions.entry(key).or_default();
-        let silence = arrival.now.saturating_sub(session.last());
+        let silence = session.silence(arrival.now);
         match session.owner {
             Some(owner)
                 if owner != arrival.link
@@ -91,9 +91,16 @@ impl Fleet {
         arrival: &Arrival<'_>,
     ) -> Result<(), Refusal> {
         self.make_room(origin, arrival.now);
+        // A device has one life after the other: this one began after the ones that were heard.
+        let known = self.state.origin(origin).is_some_and(|data| data.is_followed_by(key));
         let applied = self.state.apply(origin, key, Mutation::Open, &self.limits);
         if applied == Applied::Full {
             return Err(Refusal::EpochsFull);
+        }
+        if known {
+            self.is_urgent = true;
+            let began = Mutation::Change(Change::Began(true));
+            self.state.apply(origin, key, began, &self.limits);
         }
         let device = self.devices.entry(origin).or_default();
         device.opened(arrival.now);

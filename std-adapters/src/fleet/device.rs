@@ -1,5 +1,6 @@
 //! What is known of a device only while it is being received: its sessions and what went wrong.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -37,6 +38,42 @@ pub struct DeviceCounts {
     pub full: u64,
 }
 
+impl DeviceCounts {
+    /// Returns all counts in an order that never changes; new ones come last.
+    pub(super) const fn to_array(self) -> [u64; 10] {
+        [
+            self.frames,
+            self.lost,
+            self.late,
+            self.duplicates,
+            self.suspect,
+            self.epoch_collisions,
+            self.epochs_held,
+            self.conflicts,
+            self.misfits,
+            self.full,
+        ]
+    }
+
+    /// Returns the counts of such an order.
+    pub(super) const fn from_array(counts: [u64; 10]) -> Self {
+        let [frames, lost, late, duplicates, suspect, collisions, held, conflicts, misfits, full] =
+            counts;
+        Self {
+            frames,
+            lost,
+            late,
+            duplicates,
+            suspect,
+            epoch_collisions: collisions,
+            epochs_held: held,
+            conflicts,
+            misfits,
+            full,
+        }
+    }
+}
+
 /// One device as it is being received.
 #[derive(Debug, Default)]
 pub(super) struct Device {
@@ -46,6 +83,8 @@ pub(super) struct Device {
     /// Data of the life that seems to have begun again under an epoch.
     suspect: Option<(EpochKey, EpochData)>,
     pub(super) counts: DeviceCounts,
+    /// The counts as they were saved last.
+    saved: DeviceCounts,
     /// When epochs were opened, for the last minute.
     opened: VecDeque<Duration>,
     /// The epoch of the last keyframe.
@@ -59,6 +98,18 @@ impl Device {
             self.opened.pop_front();
         }
         self.opened.len() < max
+    }
+
+    /// Returns a device with counts as they were saved.
+    pub(super) fn restored(counts: DeviceCounts) -> Self {
+        Self { counts, saved: counts, ..Self::default() }
+    }
+
+    /// Returns the counts if they changed since this was called last.
+    pub(super) fn take_counts(&mut self) -> Option<DeviceCounts> {
+        let changed = self.saved != self.counts;
+        self.saved = self.counts;
+        changed.then_some(self.counts)
     }
 
     /// Notes that an epoch began.
@@ -86,8 +137,8 @@ impl Device {
         silence: Duration,
     ) -> Option<EpochKey> {
         let others = self.sessions.iter().filter(|(key, _)| Some(**key) != newest);
-        let (key, session) = others.min_by_key(|(_, session)| session.last())?;
-        (now.saturating_sub(session.last()) >= silence).then_some(*key)
+        let (key, session) = others.min_by_key(|(_, session)| Reverse(session.silence(now)))?;
+        (session.silence(now) >= silence).then_some(*key)
     }
 
     /// Returns the slot of a held epoch; the quietest gives way when there are too many.

@@ -20,6 +20,8 @@ pub enum Described {
     New,
     /// The id is known with the same bytes.
     Same,
+    /// The id was known from another epoch, and has the same bytes in this one.
+    Confirmed,
     /// The id was known from another epoch with other bytes, which are gone now.
     Corrected,
     /// The sender says two things about one id: the larger bytes stay. No correct sender does this.
@@ -50,6 +52,12 @@ impl Dictionary {
     /// Returns the entries by ascending id.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Arc<Entry>)> {
         self.entries.iter().map(|(id, known)| (*id, &known.entry))
+    }
+
+    /// Returns the entries by ascending id, and whether each is only assumed: taken over from another
+    /// epoch and not yet heard in this one.
+    pub fn known(&self) -> impl Iterator<Item = (u32, &Arc<Entry>, bool)> {
+        self.entries.iter().map(|(id, known)| (*id, &known.entry, known.assumed))
     }
 
     /// Returns the number of known entries.
@@ -83,8 +91,8 @@ impl Dictionary {
             return Described::New;
         };
         if known.entry.body() == entry.body() {
-            known.assumed = false;
-            return Described::Same;
+            let was_assumed = std::mem::take(&mut known.assumed);
+            return if was_assumed { Described::Confirmed } else { Described::Same };
         }
         if known.assumed {
             *known = Known { entry, assumed: false };
@@ -121,6 +129,15 @@ impl Dictionary {
             self.entries.entry(*id).or_insert(known);
         }
         true
+    }
+
+    /// Takes over one entry from another epoch. Returns whether the id was unknown.
+    pub fn assume_one(&mut self, id: u32, entry: Arc<Entry>) -> bool {
+        let is_new = !self.entries.contains_key(&id);
+        if is_new {
+            self.entries.insert(id, Known { entry, assumed: true });
+        }
+        is_new
     }
 
     /// Returns the first `len` entries, `None` if one is missing.

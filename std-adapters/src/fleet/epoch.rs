@@ -55,6 +55,14 @@ pub enum Change {
     Record(MetricKey, Ingest, Record),
     /// A metric whose meaning is not known got a value.
     Undescribed(MetricKey, Record),
+    /// It turned out whether the values began at zero while this receiver's state existed.
+    Began(bool),
+    /// A metric was first heard of with this value, which was counted before.
+    Base(MetricKey, Stored),
+    /// An id has the meaning that it has in another epoch, until its own is heard.
+    Assumed(u32, Arc<Entry>),
+    /// A value waits for its dictionary entry, and its words fell so often.
+    Waiting(MetricKey, Record, Falls),
 }
 
 /// What a received value means.
@@ -71,8 +79,10 @@ pub enum Observed {
 /// What a change did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Applied {
-    /// The change is made, or changes nothing.
+    /// The change is made.
     Done,
+    /// There is nothing to change.
+    Unchanged,
     /// The change is made, and what ids mean is different now.
     Meaning,
     /// The sender contradicts itself; the larger bytes stay.
@@ -90,19 +100,33 @@ pub struct Room {
     pub bytes: usize,
 }
 
+/// A record, and whether it changed since changes were taken last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Kept {
+    record: Record,
+    dirty: bool,
+}
+
 /// A value that waits for its dictionary entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Waiting {
     record: Record,
     falls: Falls,
+    dirty: bool,
 }
 
 /// Dictionary and values of one epoch.
 #[derive(Debug, Clone, Default)]
 pub struct EpochData {
     dictionary: Dictionary,
-    records: BTreeMap<(MetricKey, Ingest), Record>,
+    records: BTreeMap<(MetricKey, Ingest), Kept>,
     waiting: BTreeMap<MetricKey, Waiting>,
+    /// Whether values began at zero while this receiver's state existed; `None` if unknown.
+    began_here: Option<bool>,
+    /// The first values of an epoch that began before, or perhaps did.
+    bases: BTreeMap<MetricKey, Stored>,
+    /// Whether a record or a waiting value changed since changes were taken last.
+    dirty: bool,
     facts: Option<Facts>,
     losses: Option<(u64, Event)>,
     /// Memory of entries and values, an estimate.
@@ -133,7 +157,36 @@ impl EpochData {
 
     /// Returns the records by metric and ingest.
     pub fn records(&self) -> impl Iterator<Item = (MetricKey, Ingest, &Record)> {
-        self.records.iter().map(|((key, ingest), record)| (*key, *ingest, record))
+        self.records.iter().map(|((key, ingest), kept)| (*key, *ingest, &kept.record))
+    }
+
+    /// Returns whether values began at zero while this receiver's state existed; `None` if that is
+    /// not known.
+    #[must_use]
+    pub const fn began_here(&self) -> Option<bool> {
+        self.began_here
+    }
+
+    /// Returns what of a value was counted while this receiver's state existed, `None` if all.
+    #[must_use]
+    pub fn observed(&self, key: MetricKey, value: &Stored) -> Option<Stored> {
+        self.bases.get(&key).map(|base| value.since(base))
+    }
+
+    /// Returns whether a first value of this metric is to be kept as its base.
+    pub(super) fn wants_base(&self, key: MetricKey) -> bool {
+        let is_adding = |entry: &Arc<Entry>| {
+            entry.description().is_ok_and(|d| super::series::Class::of(d.kind).adds_up())
+        };
+        self.began_here != Some(true)
+            && !self.bases.contains_key(&key)
+            && self.records_of(key).next().is_none()
+            && self.dictionary.get(key.id).is_some_and(is_adding)
+    }
+
+    fn records_of(&self, key: MetricKey) -> impl Iterator<Item = &Record> {
+        let all = (key, Ingest::Absolute)..=(key, Ingest::Widened(NodeId([u8::MAX; 16])));
+        self.records.range(all).map(|(_, kept)| &kept.record)
     }
 
     /// Returns the metrics that have a value and whose entry is known, with that entry; the value
@@ -142,10 +195,10 @@ impl EpochData {
         let mut records = self.records.iter().peekable();
         let best = std::iter::from_fn(move || {
             let ((key, _), first) = records.next()?;
-            let mut best = &first.value;
-            while let Some((_, record)) = records.next_if(|((next, _), _)| next == key) {
-                if record.value.count().unwrap_or(0) > best.count().unwrap_or(0) {
-                    best = &record.value;
+            let mut best = &first.record.value;
+            while let Some((_, kept)) = records.next_if(|((next, _), _)| next == key) {
+                if kept.record.value.count().unwrap_or(0) > best.count().unwrap_or(0) {
+                    best = &kept.record.value;
                 }
             }
             Some((*key, best))
@@ -182,7 +235,7 @@ impl EpochData {
             return Observed::Change(Change::Record(key, Ingest::Absolute, record));
         }
         let ingest = Ingest::Widened(node);
-        let known = self.records.get(&(key, ingest));
+        let known = self.records.get(&(key, ingest)).map(|kept| &kept.record);
         if known.is_some_and(|known| known.seq >= record.seq) {
             return Observed::Stale;
         }
@@ -194,22 +247,81 @@ impl EpochData {
     pub fn apply(&mut self, change: Change, room: Room) -> Applied {
         match change {
             Change::Facts(facts) => {
-                self.facts = Some(facts);
-                Applied::Done
+                let is_news = self.facts.replace(facts) != Some(facts);
+                if is_news { Applied::Done } else { Applied::Unchanged }
             }
-            Change::Losses(seq, event) => {
-                if self.losses.is_none_or(|(known, _)| seq > known) {
-                    self.losses = Some((seq, event));
-                }
-                Applied::Done
-            }
+            Change::Losses(seq, event) => self.lose(seq, event),
             Change::Announce(announced) => {
-                self.dictionary.announce(announced);
-                Applied::Done
+                if self.dictionary.announce(announced) {
+                    Applied::Done
+                } else {
+                    Applied::Unchanged
+                }
             }
             Change::Describe(id, entry) => self.describe(id, entry, room),
             Change::Record(key, ingest, record) => self.record((key, ingest), record, room),
             Change::Undescribed(key, record) => self.wait(key, record, room),
+            Change::Began(here) => self.begin(here),
+            Change::Base(key, value) => self.base(key, value, room),
+            Change::Assumed(id, entry) => self.assume_one(id, entry, room),
+            Change::Waiting(key, record, falls) => {
+                self.waiting.remove(&key);
+                let applied = self.wait(key, record, room);
+                if let Some(waiting) = self.waiting.get_mut(&key) {
+                    waiting.falls = falls;
+                }
+                applied
+            }
+        }
+    }
+
+    fn lose(&mut self, seq: u64, event: Event) -> Applied {
+        match self.losses {
+            Some((known, _)) if seq <= known => Applied::Unchanged,
+            // Only what it says counts, not how often.
+            Some((_, known)) if known == event => Applied::Unchanged,
+            _ => {
+                self.losses = Some((seq, event));
+                Applied::Done
+            }
+        }
+    }
+
+    fn begin(&mut self, here: bool) -> Applied {
+        if self.began_here == Some(here) {
+            return Applied::Unchanged;
+        }
+        self.began_here = Some(here);
+        if here {
+            let freed = self.bases.values().map(|base| base.size_bytes() + NODE_BYTES);
+            self.bytes = self.bytes.saturating_sub(freed.sum());
+            self.bases.clear();
+        }
+        Applied::Done
+    }
+
+    fn base(&mut self, key: MetricKey, value: Stored, room: Room) -> Applied {
+        let bytes = value.size_bytes() + NODE_BYTES;
+        if self.began_here == Some(true) || self.bases.contains_key(&key) {
+            return Applied::Unchanged;
+        }
+        if !self.has_room(bytes, room) {
+            return Applied::Full;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.bases.insert(key, value);
+        Applied::Done
+    }
+
+    fn assume_one(&mut self, id: u32, entry: Arc<Entry>, room: Room) -> Applied {
+        if !self.has_room(NODE_BYTES, room) {
+            return Applied::Full;
+        }
+        if self.dictionary.assume_one(id, entry) {
+            self.bytes = self.bytes.saturating_add(NODE_BYTES);
+            Applied::Meaning
+        } else {
+            Applied::Unchanged
         }
     }
 
@@ -238,7 +350,8 @@ impl EpochData {
                 self.bytes = self.bytes.saturating_add(bytes);
                 Applied::Meaning
             }
-            Described::Same => Applied::Done,
+            Described::Same => Applied::Unchanged,
+            Described::Confirmed => Applied::Done,
             Described::Corrected => Applied::Meaning,
             Described::Conflict => Applied::Conflict,
         }
@@ -254,16 +367,21 @@ impl EpochData {
             if !self.has_room(bytes, room) {
                 return Applied::Full;
             }
-            self.records.insert(key, record);
+            self.records.insert(key, Kept { record, dirty: true });
+            self.dirty = true;
             self.bytes = self.bytes.saturating_add(bytes);
             return Applied::Done;
         };
-        let before = known.value.size_bytes() + NODE_BYTES;
+        let before = known.record.value.size_bytes() + NODE_BYTES;
         if self.bytes.saturating_sub(before).saturating_add(bytes) > room.bytes {
             return Applied::Full;
         }
-        let merged = known.merge(record);
-        let after = known.value.size_bytes() + NODE_BYTES;
+        let merged = known.record.merge(record);
+        if merged == Merged::Ignored {
+            return Applied::Unchanged;
+        }
+        (known.dirty, self.dirty) = (true, true);
+        let after = known.record.value.size_bytes() + NODE_BYTES;
         self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
         if merged == Merged::Conflict { Applied::Conflict } else { Applied::Done }
     }
@@ -274,12 +392,13 @@ impl EpochData {
             if !self.has_room(bytes, room) {
                 return Applied::Full;
             }
-            self.waiting.insert(key, Waiting { record, falls: Falls::default() });
+            self.waiting.insert(key, Waiting { record, falls: Falls::default(), dirty: true });
+            self.dirty = true;
             self.bytes = self.bytes.saturating_add(bytes);
             return Applied::Done;
         };
         if record.seq <= waiting.record.seq {
-            return Applied::Done;
+            return Applied::Unchanged;
         }
         let before = waiting.record.value.size_bytes() + NODE_BYTES;
         if self.bytes.saturating_sub(before).saturating_add(bytes) > room.bytes {
@@ -287,6 +406,7 @@ impl EpochData {
         }
         waiting.falls.note(&waiting.record.value, &record.value);
         waiting.record = record;
+        (waiting.dirty, self.dirty) = (true, true);
         self.bytes = self.bytes.saturating_sub(before).saturating_add(bytes);
         Applied::Done
     }
@@ -308,6 +428,53 @@ impl EpochData {
         ready.collect()
     }
 
+    /// Returns everything as changes that make the same data of nothing.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        let facts = self.facts.map(Change::Facts);
+        let losses = self.losses.map(|(seq, event)| Change::Losses(seq, event));
+        let announced = self.dictionary.announced();
+        let announced = (announced.len > 0).then_some(Change::Announce(announced));
+        let began = self.began_here.map(Change::Began);
+        let entries = self.dictionary.known().map(|(id, entry, is_assumed)| {
+            let entry = Arc::clone(entry);
+            if is_assumed { Change::Assumed(id, entry) } else { Change::Describe(id, entry) }
+        });
+        let bases = self.bases.iter().map(|(key, base)| Change::Base(*key, base.clone()));
+        let fixed = [facts, losses, announced, began].into_iter().flatten();
+        fixed.chain(entries).chain(bases).chain(self.values_as_changes(|_| true))
+    }
+
+    /// Returns the records and waiting values that changed since this was called last.
+    pub(super) fn take_values(&mut self) -> Vec<Change> {
+        if !std::mem::take(&mut self.dirty) {
+            return Vec::new();
+        }
+        let changes = self.values_as_changes(|dirty| dirty).collect();
+        self.records.values_mut().for_each(|kept| kept.dirty = false);
+        self.waiting.values_mut().for_each(|waiting| waiting.dirty = false);
+        changes
+    }
+
+    fn values_as_changes(
+        &self,
+        wanted: impl Fn(bool) -> bool + Copy,
+    ) -> impl Iterator<Item = Change> {
+        let records = self.records.iter().filter(move |(_, kept)| wanted(kept.dirty));
+        let records =
+            records.map(|((key, ingest), kept)| Change::Record(*key, *ingest, kept.record.clone()));
+        let waiting = self.waiting.iter().filter(move |(_, waiting)| wanted(waiting.dirty));
+        let waiting = waiting.map(|(key, waiting)| {
+            Change::Waiting(*key, waiting.record.clone(), waiting.falls.clone())
+        });
+        records.chain(waiting)
+    }
+
+    /// Returns the largest sequence number of a record, `None` without one.
+    #[must_use]
+    pub fn newest_seq(&self) -> Option<u64> {
+        self.records.values().map(|kept| kept.record.seq).max()
+    }
+
     /// Returns everything as changes, to be made to other data: how data of a provisional identity
     /// moves to the real one.
     #[must_use]
@@ -318,10 +485,11 @@ impl EpochData {
         changes.push(Change::Announce(self.dictionary.announced()));
         let entries = self.dictionary.iter();
         changes.extend(entries.map(|(id, entry)| Change::Describe(id, Arc::clone(entry))));
-        let records = self.records.into_iter().map(|((key, _), record)| (key, record));
+        changes.extend(self.bases.into_iter().map(|(key, base)| Change::Base(key, base)));
+        let records = self.records.into_iter().map(|((key, _), kept)| (key, kept.record));
         let waiting = self.waiting.into_iter().map(|(key, waiting)| (key, waiting.record));
         (changes, records.chain(waiting).collect())
     }
 }
 
-const _: () = assert!(size_of::<Record>() <= NODE_BYTES + 32, "records outgrew the estimate");
+const _: () = assert!(size_of::<Kept>() <= NODE_BYTES + 32, "records outgrew the estimate");

@@ -9,17 +9,40 @@ use std::mem::size_of;
 use super::epoch::EpochData;
 use super::identity::EpochKey;
 use super::series::{SeriesKey, Total};
+use super::value::Stored;
+
+/// Returns the memory of a sum, in bytes; an estimate.
+fn size_bytes(key: &SeriesKey, total: &Total) -> usize {
+    size_of::<Total>() + total.value().size_bytes() + key.name.len()
+}
 
 /// The sums of folded epochs of one origin.
 #[derive(Debug, Clone, Default)]
 pub struct Folded {
     totals: BTreeMap<SeriesKey, Total>,
+    /// What of the sums was counted while this receiver's state existed, where that is less.
+    observed: BTreeMap<SeriesKey, Total>,
     tombstones: BTreeSet<EpochKey>,
     /// Epochs of a known order up to this one are folded, with or without a tombstone.
     order_max: u32,
     /// Values that could not be added exactly and are gone.
     misfits: u64,
     bytes: usize,
+}
+
+/// A part of what folding left behind: what a saved state consists of.
+#[derive(Debug, Clone)]
+pub enum Remains {
+    /// The epoch is folded.
+    Tombstone,
+    /// All epochs up to this order are folded.
+    OrderMax(u32),
+    /// So many values could not be added.
+    Misfits(u64),
+    /// The sum of a series.
+    Total(Box<Total>),
+    /// What of the sum was counted while this receiver's state existed.
+    Observed(Box<Total>),
 }
 
 impl Folded {
@@ -31,9 +54,19 @@ impl Folded {
         is_old || self.tombstones.range(any_part).next().is_some()
     }
 
+    /// Returns whether this very part of an epoch is folded and remembered.
+    pub(super) fn is_folded(&self, key: EpochKey) -> bool {
+        self.tombstones.contains(&key)
+    }
+
     /// Returns the sums by series.
     pub fn totals(&self) -> impl Iterator<Item = (&SeriesKey, &Total)> {
         self.totals.iter()
+    }
+
+    /// Returns by series what was counted while this receiver's state existed.
+    pub fn observed(&self) -> impl Iterator<Item = (&SeriesKey, &Total)> {
+        self.totals.iter().map(|(key, total)| (key, self.observed.get(key).unwrap_or(total)))
     }
 
     /// Returns the number of values that could not be added exactly and are gone.
@@ -48,6 +81,43 @@ impl Folded {
         self.bytes
     }
 
+    /// Returns everything, to be [restored](Self::restore) elsewhere; tombstones with their epoch.
+    pub(super) fn remains(&self) -> impl Iterator<Item = (EpochKey, Remains)> {
+        let nobody = EpochKey { order: 0, nonce: 0, part: 0 };
+        let boxed = |total: &Total| Box::new(total.clone());
+        let tombstones = self.tombstones.iter().map(|key| (*key, Remains::Tombstone));
+        let order_max = (self.order_max > 0).then_some((nobody, Remains::OrderMax(self.order_max)));
+        let misfits = (self.misfits > 0).then_some((nobody, Remains::Misfits(self.misfits)));
+        let totals = self.totals.values();
+        let totals = totals.map(move |total| (nobody, Remains::Total(boxed(total))));
+        let observed = self.observed.values();
+        let observed = observed.map(move |total| (nobody, Remains::Observed(boxed(total))));
+        tombstones.chain(order_max).chain(misfits).chain(totals).chain(observed)
+    }
+
+    /// Takes in a part of what folding left behind.
+    pub(super) fn restore(&mut self, key: EpochKey, remains: Remains) {
+        match remains {
+            Remains::Tombstone => {
+                if self.tombstones.insert(key) {
+                    self.bytes = self.bytes.saturating_add(size_of::<EpochKey>());
+                }
+            }
+            Remains::OrderMax(order) => self.order_max = self.order_max.max(order),
+            Remains::Misfits(misfits) => self.misfits = self.misfits.max(misfits),
+            Remains::Total(total) => {
+                let Some(key) = total.key() else { return };
+                self.bytes = self.bytes.saturating_add(size_bytes(&key, &total));
+                self.totals.insert(key, *total);
+            }
+            Remains::Observed(total) => {
+                let Some(key) = total.key() else { return };
+                self.bytes = self.bytes.saturating_add(size_bytes(&key, &total));
+                self.observed.insert(key, *total);
+            }
+        }
+    }
+
     /// Adds an epoch to the sums. Returns false, and changes nothing, if it could not be remembered
     /// as folded: all tombstones are in use and none can be dropped safely.
     pub(super) fn fold(&mut self, key: EpochKey, data: &EpochData, tombstones_max: usize) -> bool {
@@ -55,21 +125,44 @@ impl Folded {
             return false;
         }
         for (metric, entry, value) in data.values() {
-            let Some(total) = Total::new(entry, value) else { continue };
-            let Some(series) = SeriesKey::of(total.description(), metric.cell) else { continue };
-            if !series.class.adds_up() {
-                continue;
-            }
-            match self.totals.get_mut(&series) {
-                Some(sum) => self.misfits += u64::from(sum.add(&total).is_err()),
-                None => {
-                    let size = size_of::<Total>() + total.value().size_bytes() + series.name.len();
-                    self.bytes = self.bytes.saturating_add(size);
-                    self.totals.insert(series, total);
-                }
+            let Some(total) = Total::new(entry, metric.cell, value.clone()) else { continue };
+            let Some(series) = total.key() else { continue };
+            if series.class.adds_up() {
+                self.add(series, total, data.observed(metric, value));
             }
         }
         true
+    }
+
+    /// Adds the value of an epoch, and what of it was counted while this receiver's state existed
+    /// if that is less.
+    fn add(&mut self, series: SeriesKey, total: Total, observed: Option<Stored>) {
+        let observed = observed.and_then(|o| Total::new(total.entry(), total.cell(), o));
+        let size = size_bytes(&series, &total);
+        if observed.is_some() || self.observed.contains_key(&series) {
+            let observed = observed.unwrap_or_else(|| total.clone());
+            match (self.observed.get_mut(&series), self.totals.get(&series)) {
+                // The sums below tell of a misfit.
+                (Some(sum), _) => drop(sum.add(&observed)),
+                (None, before) => {
+                    let sum = match before.cloned() {
+                        Some(mut sum) => sum.add(&observed).map(|()| sum),
+                        None => Ok(observed),
+                    };
+                    if let Ok(sum) = sum {
+                        self.bytes = self.bytes.saturating_add(size);
+                        self.observed.insert(series.clone(), sum);
+                    }
+                }
+            }
+        }
+        match self.totals.get_mut(&series) {
+            Some(sum) => self.misfits += u64::from(sum.add(&total).is_err()),
+            None => {
+                self.bytes = self.bytes.saturating_add(size);
+                self.totals.insert(series, total);
+            }
+        }
     }
 
     fn bury(&mut self, key: EpochKey, tombstones_max: usize) -> bool {

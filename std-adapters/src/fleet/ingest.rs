@@ -224,6 +224,12 @@ impl Fleet {
         let Some(session) = device.sessions.get_mut(&key) else { return result };
         let flags = arrival.frame.header.flags;
         session.heard(&arrival.frame.header, position.uptime_time, arrival.now);
+        if let (Some(here), Some(data)) = (session.began_here(), self.state.epoch(origin, key))
+            && data.began_here().is_none()
+        {
+            let began = Mutation::Change(Change::Began(here));
+            self.state.apply(origin, key, began, &self.limits);
+        }
         if let (Body::Data(_), Some(data)) = (arrival.body, self.state.epoch(origin, key))
             && flags.contains(Flags::LAST)
         {

@@ -105,11 +105,18 @@ impl Link {
     }
 }
 
+/// Counts of a name, and whether they changed since they were saved.
+#[derive(Debug, Default)]
+struct Tally {
+    counts: LinkCounts,
+    unsaved: bool,
+}
+
 /// All links, open and gone.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     open: BTreeMap<LinkId, Link>,
-    counts: BTreeMap<Arc<str>, LinkCounts>,
+    counts: BTreeMap<Arc<str>, Tally>,
     next: u64,
 }
 
@@ -162,21 +169,37 @@ impl Links {
 
     /// Returns the counts by name of the links.
     pub(super) fn counts(&self) -> impl Iterator<Item = (&str, &LinkCounts)> {
-        self.counts.iter().map(|(name, counts)| (&**name, counts))
+        self.counts.iter().map(|(name, tally)| (&**name, &tally.counts))
+    }
+
+    /// Calls `f` with the counts that changed since this was called last.
+    pub(super) fn take_counts(&mut self, mut f: impl FnMut(&str, &LinkCounts)) {
+        for (name, tally) in &mut self.counts {
+            if std::mem::take(&mut tally.unsaved) {
+                f(name, &tally.counts);
+            }
+        }
+    }
+
+    /// Takes in counts as they were saved.
+    pub(super) fn restore(&mut self, name: &str, counts: LinkCounts) {
+        self.counts.insert(name.into(), Tally { counts, unsaved: false });
     }
 
     /// Changes the counts of a link's name.
     pub(super) fn count(&mut self, id: LinkId, change: impl FnOnce(&mut LinkCounts)) {
         let Some(link) = self.open.get(&id) else { return };
-        if let Some(counts) = self.counts.get_mut(&link.name) {
-            change(counts);
+        if let Some(tally) = self.counts.get_mut(&link.name) {
+            change(&mut tally.counts);
+            tally.unsaved = true;
         }
     }
 
     /// Counts something refused where there is no link.
     pub(super) fn reject_by_name(&mut self, name: &str, reason: &'static str, limits: &Limits) {
-        let counts = self.counts.entry(self.counted_name(name, limits)).or_default();
-        let count = counts.rejected.entry(reason).or_default();
+        let tally = self.counts.entry(self.counted_name(name, limits)).or_default();
+        tally.unsaved = true;
+        let count = tally.counts.rejected.entry(reason).or_default();
         *count = count.saturating_add(1);
     }
 

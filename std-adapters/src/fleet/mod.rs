@@ -18,7 +18,7 @@
 //! # Limits
 //!
 //! Every collection is bounded by [`Limits`]. A fleet is one value behind one lock; several threads
-//! use a [`SharedFleet`]. Nothing is written to disk.
+//! use a [`SharedFleet`]. A [`store`] keeps the state on disk; without one it ends with the process.
 
 mod absorb;
 mod admit;
@@ -31,11 +31,14 @@ mod expose;
 pub mod fold;
 pub mod identity;
 mod ingest;
+mod journal;
 pub mod limits;
 pub mod link;
 pub mod own;
+mod persist;
 pub mod record;
 mod refusal;
+mod saver;
 #[cfg(test)]
 mod scenarios;
 pub mod series;
@@ -43,6 +46,7 @@ mod session;
 mod shared;
 pub mod snapshot;
 pub mod state;
+pub mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracker;
@@ -60,6 +64,7 @@ pub use self::identity::{EpochKey, NodeId};
 pub use self::limits::Limits;
 pub use self::link::{LinkCounts, LinkId, LinkKind};
 pub use self::refusal::Refusal;
+pub use self::saver::{SaveEvent, Saver};
 pub use self::shared::{FrameReader, SharedFleet};
 pub use self::snapshot::Snapshot;
 pub use self::state::State;
@@ -81,6 +86,10 @@ pub struct Fleet {
     entries: Entries,
     /// The catalog, and the meaning of ids that it was built for.
     catalog: Mutex<Option<(u64, Arc<Catalog>)>>,
+    /// When the oldest frame that is not saved came.
+    unsaved_since: Option<Duration>,
+    /// Whether a life ended, whose last values nobody will say again.
+    is_urgent: bool,
 }
 
 impl Fleet {
@@ -95,6 +104,8 @@ impl Fleet {
             links: Links::default(),
             entries: Entries::default(),
             catalog: Mutex::new(None),
+            unsaved_since: None,
+            is_urgent: false,
         }
     }
 
@@ -102,6 +113,12 @@ impl Fleet {
     #[must_use]
     pub const fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Returns the name of this receiver.
+    #[must_use]
+    pub const fn node(&self) -> NodeId {
+        self.node
     }
 
     /// Returns the limits.
@@ -177,6 +194,7 @@ impl Fleet {
     ///
     /// Why the frame was not used, or not yet; it is counted for the link.
     pub fn ingest(&mut self, link: LinkId, frame: &[u8], now: Duration) -> Result<(), Refusal> {
+        self.unsaved_since.get_or_insert(now);
         let result = self.ingest_frame(link, frame, now);
         if let Err(refusal) = result {
             self.links.reject(link, refusal.reason());

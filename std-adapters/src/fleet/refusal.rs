@@ -61,6 +61,35 @@ impl Refusal {
     }
 }
 
+/// Everything that can be refused.
+const ALL: [Refusal; 20] = [
+    Refusal::Frame(FrameError::Truncated),
+    Refusal::Frame(FrameError::TooLong),
+    Refusal::Frame(FrameError::Crc),
+    Refusal::Frame(FrameError::Version),
+    Refusal::Frame(FrameError::Critical),
+    Refusal::Frame(FrameError::Auth),
+    Refusal::Frame(FrameError::Malformed),
+    Refusal::Entry,
+    Refusal::Cobs,
+    Refusal::Oversize,
+    Refusal::OriginsFull,
+    Refusal::LinkOrigins,
+    Refusal::EpochsFull,
+    Refusal::EpochFolded,
+    Refusal::OtherLink,
+    Refusal::EpochHeld,
+    Refusal::Jump,
+    Refusal::Unbound,
+    Refusal::Closed,
+    Refusal::Connections,
+];
+
+/// Returns a reason that was saved, if it is still one.
+pub(super) fn known_reason(reason: &str) -> Option<&'static str> {
+    ALL.iter().map(|refusal| refusal.reason()).find(|known| *known == reason)
+}
+
 impl From<FrameError> for Refusal {
     fn from(error: FrameError) -> Self {
         Self::Frame(error)

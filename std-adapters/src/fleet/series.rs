@@ -76,12 +76,23 @@ impl SeriesKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Total {
     /// What the newest epoch says about it.
+    entry: Arc<Entry>,
+    /// The same, checked.
     description: Arc<Description>,
+    /// Position in the family of the newest epoch's entry.
+    cell: u32,
     /// Geometry that all epochs share; coarser than that of any of them if they differ.
     geometry: Option<Buckets>,
     /// Raw steps in one base unit that all epochs share.
     per: u32,
     value: Stored,
+}
+
+/// How the value of a sum is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Measure {
+    pub(super) geometry: Option<Buckets>,
+    pub(super) per: u32,
 }
 
 /// Two epochs measure the series in ways that cannot be added exactly.
@@ -92,17 +103,47 @@ impl Total {
     /// Returns the value of the first epoch; `None` for an entry in quarantine or a value of
     /// another shape than its kind.
     #[must_use]
-    pub fn new(entry: &Arc<Entry>, value: &Stored) -> Option<Self> {
+    pub fn new(entry: &Arc<Entry>, cell: u32, value: Stored) -> Option<Self> {
         let description = entry.description().ok()?;
+        let (geometry, per) = (description.kind.buckets(), description.unit().per());
         if !value.fits(description.kind) {
             return None;
         }
-        Some(Self {
-            description: Arc::clone(description),
-            geometry: description.kind.buckets(),
-            per: description.unit().per(),
-            value: value.clone(),
-        })
+        Self::restored(entry, cell, Measure { geometry, per }, value)
+    }
+
+    /// Returns a sum as it was when it was saved; `None` for an entry in quarantine.
+    #[must_use]
+    pub(super) fn restored(
+        entry: &Arc<Entry>,
+        cell: u32,
+        measure: Measure,
+        value: Stored,
+    ) -> Option<Self> {
+        let description = Arc::clone(entry.description().ok()?);
+        let Measure { geometry, per } = measure;
+        Some(Self { entry: Arc::clone(entry), description, cell, geometry, per, value })
+    }
+
+    /// Returns the entry of the newest epoch.
+    pub(super) const fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// Returns the position in the family of the newest epoch's entry.
+    pub(super) const fn cell(&self) -> u32 {
+        self.cell
+    }
+
+    /// Returns how the value is measured.
+    pub(super) const fn measure(&self) -> Measure {
+        Measure { geometry: self.geometry, per: self.per }
+    }
+
+    /// Returns what tells the series apart, `None` if the family has no such cell.
+    #[must_use]
+    pub fn key(&self) -> Option<SeriesKey> {
+        SeriesKey::of(&self.description, self.cell)
     }
 
     /// Returns what the newest epoch says about the series.
@@ -158,7 +199,9 @@ impl Total {
         };
         self.value = value;
         self.per = per;
+        self.entry = Arc::clone(&newer.entry);
         self.description = Arc::clone(&newer.description);
+        self.cell = newer.cell;
         Ok(())
     }
 }
@@ -244,7 +287,7 @@ mod tests {
     fn total(kind: Kind, unit: Unit<'_>, value: &Stored) -> Total {
         let descriptor = Descriptor::new("a", kind, unit);
         let entry = Arc::new(Entry::new(b"a", Some(&descriptor)).unwrap());
-        Total::new(&entry, value).expect("value of its kind")
+        Total::new(&entry, 0, value.clone()).expect("value of its kind")
     }
 
     fn histogram(zero: u64, buckets: &[u64], overflow: u64) -> Stored {

@@ -25,8 +25,23 @@ const INTERVAL_MIN: Duration = Duration::from_secs(2);
 /// Longest report interval that is believed.
 const INTERVAL_MAX: Duration = Duration::from_secs(300);
 
+/// Largest sequence number at which an uptime since this receiver's start is believed to be the age
+/// of the values too.
+const YOUNG_SEQ_MAX: u64 = 1_000;
+
 /// Report intervals of silence after which a device is down.
 const SILENT_INTERVALS: u32 = 3;
+
+/// What of a session outlives the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// Sequence number of the newest frame.
+    pub(super) seq: u64,
+    /// Uptime of the newest frame, in the sender's ticks.
+    pub(super) uptime: u64,
+    /// Report interval, once it is known.
+    pub(super) interval: Option<Duration>,
+}
 
 /// One epoch as it is being received.
 #[derive(Debug, Default)]
@@ -38,6 +53,10 @@ pub(super) struct Session {
     first: Option<Duration>,
     /// Arrival of the last accepted frame.
     last: Duration,
+    /// Silence before `last`, when the session was restored then.
+    silence: Duration,
+    /// Whether a frame was accepted since this was saved.
+    unsaved: bool,
     /// Uptime at the end of the last report.
     report: Option<Duration>,
     interval: Option<Duration>,
@@ -67,6 +86,42 @@ impl Session {
         self.last
     }
 
+    /// Returns how long the epoch has not been heard.
+    pub(super) const fn silence(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.last).saturating_add(self.silence)
+    }
+
+    /// Returns a session as it was when it was saved, `silence` ago.
+    pub(super) fn restored(heard: Heard, silence: Duration, now: Duration) -> Self {
+        Self {
+            tracker: Tracker::restored(heard.seq, heard.uptime, now),
+            first: Some(now),
+            last: now,
+            silence,
+            interval: heard.interval,
+            // Rates begin with what comes next.
+            began_here: Some(false),
+            ..Self::default()
+        }
+    }
+
+    /// Returns what is to be saved, `None` if nothing was heard since.
+    pub(super) fn take_heard(&mut self, now: Duration) -> Option<(Heard, Duration)> {
+        std::mem::take(&mut self.unsaved).then(|| self.saved(now)).flatten()
+    }
+
+    /// Returns what is to be saved, and how long ago it was heard.
+    pub(super) fn saved(&self, now: Duration) -> Option<(Heard, Duration)> {
+        let newest = self.tracker.newest()?;
+        let heard = Heard { seq: newest.seq, uptime: newest.uptime, interval: self.interval };
+        Some((heard, self.silence(now)))
+    }
+
+    /// Returns whether the epoch began while this receiver ran, `None` if that is not known yet.
+    pub(super) const fn began_here(&self) -> Option<bool> {
+        self.began_here
+    }
+
     /// Returns whether no frame was accepted yet.
     pub(super) const fn is_new(&self) -> bool {
         self.first.is_none()
@@ -75,9 +130,11 @@ impl Session {
     /// Notes an accepted frame. `uptime` is its uptime, if the tick rate is known.
     pub(super) fn heard(&mut self, header: &Header<'_>, uptime: Option<Duration>, now: Duration) {
         self.first.get_or_insert(now);
-        self.last = now;
+        (self.last, self.silence, self.unsaved) = (now, Duration::ZERO, true);
         if self.began_here.is_none() {
-            self.began_here = uptime.map(|uptime| uptime <= now);
+            // A warm reset keeps its values and goes on counting frames: only the uptime is small.
+            let is_young = header.seq <= YOUNG_SEQ_MAX;
+            self.began_here = uptime.map(|uptime| uptime <= now && is_young);
         }
         let Some(uptime) = uptime.filter(|_| header.flags.contains(Flags::LAST)) else { return };
         if let Some(before) = self.report.replace(uptime)

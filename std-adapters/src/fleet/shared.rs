@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tapes_core::wire::{Deframer, FRAME_LEN_MAX, Feed};
 
+use super::store::{Store, StoreStats};
 use super::{Fleet, LinkId, LinkKind, Refusal, Snapshot};
 use crate::clock::TimeSource;
 use crate::exposition::{Exposition, Format};
@@ -18,13 +19,24 @@ use crate::exposition::{Exposition, Format};
 pub struct SharedFleet {
     fleet: Arc<Mutex<Fleet>>,
     time: Arc<dyn TimeSource>,
+    /// Locked before the fleet, and while the disk is waited for.
+    store: Option<Arc<Mutex<Store>>>,
 }
 
 impl SharedFleet {
     /// Shares a fleet.
     #[must_use]
     pub fn new(fleet: Fleet, time: Arc<dyn TimeSource>) -> Self {
-        Self { fleet: Arc::new(Mutex::new(fleet)), time }
+        Self { fleet: Arc::new(Mutex::new(fleet)), time, store: None }
+    }
+
+    /// Shares a fleet whose state is kept: whatever is shown is saved before.
+    ///
+    /// A [`Saver`](super::Saver) saves what nobody looks at. The fleet is one that was
+    /// [restored](Fleet::restored) from the store.
+    #[must_use]
+    pub fn with_store(fleet: Fleet, store: Store, time: Arc<dyn TimeSource>) -> Self {
+        Self { store: Some(Arc::new(Mutex::new(store))), ..Self::new(fleet, time) }
     }
 
     /// Returns the fleet, locked.
@@ -33,11 +45,75 @@ impl SharedFleet {
         self.fleet.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds everything up as of now.
+    /// Adds everything up as of now, and saves it if there is a store.
+    ///
+    /// What cannot be saved is shown nevertheless; [`trouble`](Self::trouble) says so.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let now = self.time.monotonic();
-        self.lock().snapshot(now)
+        let (mut snapshot, stats) = self.look(|fleet, now| fleet.snapshot(now));
+        snapshot.store = stats;
+        snapshot
+    }
+
+    /// Looks at the fleet, and saves what it is at that moment before what was seen is handed out.
+    fn look<R>(&self, look: impl FnOnce(&Fleet, Duration) -> R) -> (R, Option<StoreStats>) {
+        let (now, wall) = (self.time.monotonic(), self.time.wall());
+        let Some(store) = &self.store else { return (look(&self.lock(), now), None) };
+        let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
+        let (seen, batch, whole) = {
+            let mut fleet = self.lock();
+            let batch = fleet.take_batch(now, wall);
+            let whole = store.whole_if_needed(&batch, || fleet.whole(now, wall));
+            (look(&fleet, now), batch, whole)
+        };
+        // The store keeps what it could not write, counts it and says why.
+        let _ = store.write(batch, whole);
+        (seen, Some(store.stats()))
+    }
+
+    /// Saves what is not saved yet, if there is a store.
+    pub fn save(&self) {
+        self.look(|_, _| ());
+    }
+
+    /// Returns why the state could not be saved last, `None` if it could.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        let store = self.store.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        store.trouble().map(str::to_owned)
+    }
+
+    /// Saves what has not been saved for long, and writes the file anew if it has grown.
+    ///
+    /// The file is written without holding anybody up.
+    pub(super) fn tend(&self) {
+        let Some(store) = &self.store else { return };
+        let due = self.lock().is_due(self.now());
+        if due || self.trouble().is_some() {
+            self.save();
+        }
+        let lock = || store.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lock().wants_rewrite() {
+            return;
+        }
+        let begun = {
+            let (now, wall) = (self.time.monotonic(), self.time.wall());
+            let mut store = lock();
+            // Under one lock: what is in the whole state must not come in a batch after it.
+            let (batch, whole) = {
+                let mut fleet = self.lock();
+                (fleet.take_batch(now, wall), fleet.whole(now, wall))
+            };
+            let needed = store.whole_if_needed(&batch, || whole.clone());
+            // What is not in the present file is in the next one.
+            let _ = store.write(batch, needed);
+            store.begin_rewrite(whole)
+        };
+        let result = begun.and_then(|mut rewrite| {
+            let written = rewrite.write();
+            lock().end_rewrite(rewrite, written)
+        });
+        lock().note(&result);
     }
 
     /// Returns the time by the fleet's monotonic clock.

@@ -17,6 +17,7 @@ use super::identity::{EpochKey, MetricKey};
 use super::link::LinkCounts;
 use super::series::{Class, SeriesKey, Total};
 use super::state::OriginData;
+use super::store::StoreStats;
 
 /// One series of one device.
 #[derive(Debug, Clone)]
@@ -89,6 +90,8 @@ pub struct Snapshot {
     pub names_withheld: usize,
     /// Memory of dictionaries and values, in bytes; an estimate.
     pub state_bytes: usize,
+    /// What keeping the state on disk did, `None` if it is not kept.
+    pub store: Option<StoreStats>,
 }
 
 /// A device under way: epochs are added from the oldest to the newest.
@@ -124,6 +127,7 @@ impl Fleet {
             links_open: self.links.len(),
             names_withheld: catalog.withheld(),
             state_bytes: self.state.bytes(),
+            store: None,
         }
     }
 }
@@ -173,8 +177,8 @@ impl View<'_> {
             if self.catalog.screened(self.origin, key, metric.id).is_some() {
                 continue;
             }
-            let Some(total) = Total::new(entry, value) else { continue };
-            let Some(series) = SeriesKey::of(total.description(), metric.cell) else { continue };
+            let Some(total) = Total::new(entry, metric.cell, value.clone()) else { continue };
+            let Some(series) = total.key() else { continue };
             if is_newest || series.class.adds_up() {
                 let rates = if is_newest { self.rates(key, metric) } else { None };
                 sum.add(series, total, rates);
@@ -197,7 +201,7 @@ impl View<'_> {
         forget_after: Duration,
     ) -> DeviceSnapshot {
         let newest_session = newest.and_then(|key| self.device.sessions.get(&key));
-        let silence = newest_session.map_or(Duration::MAX, |s| self.now.saturating_sub(s.last()));
+        let silence = newest_session.map_or(Duration::MAX, |s| s.silence(self.now));
         let patience = newest_session.map_or(Duration::ZERO, |session| session.patience());
         let is_up = silence <= patience;
         let is_counting = is_up || silence <= forget_after;

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use tapes_core::wire::Origin;
 
 use super::epoch::{Applied, Change, EpochData, Room};
-use super::fold::Folded;
+use super::fold::{Folded, Remains};
 use super::identity::EpochKey;
+use super::journal::Journal;
 use super::limits::Limits;
 
 /// One change to the state.
@@ -26,6 +27,10 @@ pub enum Mutation {
     Fold,
     /// The origin turned out to be two devices; its epochs are exported apart from now on.
     Twins,
+    /// The origin had this many epochs before.
+    Opened(u64),
+    /// A part of what folding left behind before.
+    Restore(Remains),
 }
 
 /// The epochs of one origin.
@@ -82,6 +87,13 @@ impl OriginData {
         self.epochs.range(first..=last).next_back().map(|(key, _)| *key)
     }
 
+    /// Returns whether an epoch that is heard of now began after one that was heard before.
+    #[must_use]
+    pub fn is_followed_by(&self, key: EpochKey) -> bool {
+        let is_oldest = !self.is_empty() && self.epochs.keys().all(|known| key.is_before(*known));
+        self.opened > 0 && !is_oldest
+    }
+
     /// Returns the number of epochs that are kept apart.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -128,6 +140,8 @@ pub struct State {
     bytes: usize,
     /// Counts changes of what ids mean, for those who derive something from it.
     meaning: u64,
+    /// What changed since changes were taken last; `None` while nobody takes them.
+    journal: Option<Box<Journal>>,
 }
 
 impl State {
@@ -182,11 +196,84 @@ impl State {
         mutation: Mutation,
         limits: &Limits,
     ) -> Applied {
+        let noted = self.note(origin, key, &mutation);
         let applied = self.apply_to_origin(origin, key, mutation, limits);
         if applied == Applied::Meaning {
             self.meaning = self.meaning.wrapping_add(1);
         }
+        if !matches!(applied, Applied::Unchanged | Applied::Full)
+            && let (Some(journal), Some(mutation)) = (&mut self.journal, noted)
+        {
+            journal.note(origin, key, mutation);
+        }
         applied
+    }
+
+    /// Returns what the journal is to note if this is made. Values are not noted one by one: each
+    /// remembers that it changed.
+    fn note(&mut self, origin: Origin, key: EpochKey, mutation: &Mutation) -> Option<Mutation> {
+        let journal = self.journal.as_mut()?;
+        match mutation {
+            Mutation::Change(Change::Record(..) | Change::Undescribed(..)) => return None,
+            // Its values are gone afterwards.
+            Mutation::Fold => {
+                let data = self.origins.get_mut(&origin).and_then(|data| data.epochs.get_mut(&key));
+                let values = data.map(|life| life.data.take_values()).unwrap_or_default();
+                for value in values {
+                    journal.note(origin, key, Mutation::Change(value));
+                }
+            }
+            _ => {}
+        }
+        Some(mutation.clone())
+    }
+
+    /// Notes changes from now on, for [`take_changes`](Self::take_changes).
+    pub fn keep_changes(&mut self) {
+        self.journal.get_or_insert_default();
+        self.all_epochs().for_each(|data| drop(data.take_values()));
+    }
+
+    /// Calls `f` with the mutations that make this state of what it was when this was called last,
+    /// in an order in which they can be made. Returns false if there are too many to be kept:
+    /// then only [`mutations`](Self::mutations) tells all of them.
+    pub fn take_changes(&mut self, mut f: impl FnMut(Origin, EpochKey, Mutation)) -> bool {
+        let Some(journal) = &mut self.journal else { return false };
+        let is_complete = journal.take(&mut f);
+        for (origin, data) in &mut self.origins {
+            for (key, life) in &mut data.epochs {
+                for value in life.data.take_values() {
+                    f(*origin, *key, Mutation::Change(value));
+                }
+            }
+        }
+        is_complete
+    }
+
+    fn all_epochs(&mut self) -> impl Iterator<Item = &mut EpochData> {
+        let epochs = self.origins.values_mut().flat_map(|data| data.epochs.values_mut());
+        epochs.map(|life| &mut life.data)
+    }
+
+    /// Calls `f` with mutations that make this state of nothing, in an order in which they can be
+    /// made.
+    pub fn mutations(&self, mut f: impl FnMut(Origin, EpochKey, Mutation)) {
+        for (origin, data) in &self.origins {
+            let nobody = EpochKey { order: 0, nonce: 0, part: 0 };
+            for (key, remains) in data.folded.remains() {
+                f(*origin, key, Mutation::Restore(remains));
+            }
+            let mut lives: Vec<_> = data.epochs.iter().collect();
+            lives.sort_by_key(|(_, life)| life.contact);
+            for (key, life) in lives {
+                f(*origin, *key, Mutation::Open);
+                life.data.changes().for_each(|change| f(*origin, *key, Mutation::Change(change)));
+            }
+            f(*origin, nobody, Mutation::Opened(data.opened));
+            if data.twins {
+                f(*origin, nobody, Mutation::Twins);
+            }
+        }
     }
 
     fn apply_to_origin(
@@ -210,8 +297,17 @@ impl State {
             }
             Mutation::Assume => data.assume(key),
             Mutation::Fold => data.fold(key, limits),
+            Mutation::Twins if data.twins => Applied::Unchanged,
             Mutation::Twins => {
                 data.twins = true;
+                Applied::Meaning
+            }
+            Mutation::Opened(opened) => {
+                data.opened = data.opened.max(opened);
+                Applied::Done
+            }
+            Mutation::Restore(remains) => {
+                data.folded.restore(key, remains);
                 Applied::Meaning
             }
         };
@@ -223,9 +319,9 @@ impl State {
 impl OriginData {
     fn open(&mut self, key: EpochKey, limits: &Limits) -> Applied {
         if self.epochs.contains_key(&key) {
-            return Applied::Done;
+            return Applied::Unchanged;
         }
-        if self.epochs.len() >= limits.epochs_per_origin {
+        if self.folded.is_folded(key) || self.epochs.len() >= limits.epochs_per_origin {
             return Applied::Full;
         }
         self.epochs.insert(key, Life { contact: self.opened, data: EpochData::default() });
@@ -242,15 +338,15 @@ impl OriginData {
     }
 
     fn assume(&mut self, key: EpochKey) -> Applied {
-        let Some(mut life) = self.epochs.remove(&key) else { return Applied::Done };
+        let Some(mut life) = self.epochs.remove(&key) else { return Applied::Unchanged };
         let lives = self.epochs.values().rev();
         let assumed = lives.map(|other| other.data.dictionary()).any(|d| life.data.assume(d));
         self.epochs.insert(key, life);
-        if assumed { Applied::Meaning } else { Applied::Done }
+        if assumed { Applied::Meaning } else { Applied::Unchanged }
     }
 
     fn fold(&mut self, key: EpochKey, limits: &Limits) -> Applied {
-        let Some(life) = self.epochs.get(&key) else { return Applied::Done };
+        let Some(life) = self.epochs.get(&key) else { return Applied::Unchanged };
         if !self.folded.fold(key, &life.data, limits.tombstones_per_origin) {
             return Applied::Full;
         }
@@ -297,7 +393,7 @@ mod tests {
         let mut state = State::default();
         let mut open = |origin, nonce| state.apply(origin, key(0, nonce), Mutation::Open, &limits);
         assert_eq!(open(ORIGIN, 1), Applied::Meaning);
-        assert_eq!(open(ORIGIN, 1), Applied::Done);
+        assert_eq!(open(ORIGIN, 1), Applied::Unchanged);
         assert_eq!(open(ORIGIN, 2), Applied::Full);
         assert_eq!(open(Origin::from_array([2]), 1), Applied::Full);
     }

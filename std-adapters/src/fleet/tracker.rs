@@ -127,6 +127,13 @@ pub struct Tracker {
 }
 
 impl Tracker {
+    /// Returns a tracker that knows nothing but its newest frame.
+    #[must_use]
+    pub fn restored(seq: u64, uptime: u64, now: Duration) -> Self {
+        let newest = Position { seq, uptime, uptime_time: None, fingerprint: 0, now };
+        Self { ends: Some((newest, newest)), uptime_max: uptime, window: 1, ..Self::default() }
+    }
+
     /// Returns the newest accepted frame, `None` before the first.
     #[must_use]
     pub fn newest(&self) -> Option<Position> {

@@ -151,6 +151,31 @@ impl Stored {
         }
     }
 
+    /// Returns what was counted since `base`, which is an earlier value of the same metric.
+    ///
+    /// The smallest and largest value since then are not known. A gauge is its own value.
+    #[must_use]
+    pub fn since(&self, base: &Self) -> Self {
+        match (self, base) {
+            (Self::Unsigned(count), Self::Unsigned(base)) => {
+                Self::Unsigned(count.saturating_sub(*base))
+            }
+            (Self::Histogram(counts), Self::Histogram(base)) => {
+                let bases = base.buckets.iter().copied().chain(std::iter::repeat(0));
+                let buckets = counts.buckets.iter().zip(bases);
+                Self::Histogram(Box::new(Histogram {
+                    sum: counts.sum.saturating_sub(base.sum),
+                    zero: counts.zero.saturating_sub(base.zero),
+                    overflow: counts.overflow.saturating_sub(base.overflow),
+                    buckets: buckets.map(|(count, base)| count.saturating_sub(base)).collect(),
+                    min: None,
+                    max: None,
+                }))
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Returns the value as core's encoders read it; NaN and opaque values read as null.
     #[must_use]
     pub fn as_value(&self, geometry: Option<Buckets>) -> Value<'_> {

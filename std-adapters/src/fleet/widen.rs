@@ -84,6 +84,11 @@ impl Falls {
         }
     }
 
+    /// Returns how often each word fell, those that never did left out.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.0.iter().map(|(word, falls)| (*word, *falls))
+    }
+
     /// Adds the wraps to a value whose words turned out to have `bits` bits.
     pub fn widen(&self, value: &mut Stored, bits: u8) {
         for (word, falls) in &self.0 {
@@ -92,6 +97,12 @@ impl Falls {
                 *place = place.wrapping_add(wraps);
             }
         }
+    }
+}
+
+impl FromIterator<(u32, u32)> for Falls {
+    fn from_iter<I: IntoIterator<Item = (u32, u32)>>(falls: I) -> Self {
+        Self(falls.into_iter().collect())
     }
 }
 
