@@ -52,13 +52,6 @@ fn step(data: &[u8]) -> Option<(Step<'_>, &[u8])> {
     Some((Step { control, content }, rest))
 }
 
-/// Writes a step, for corpora.
-#[must_use]
-pub fn step_of(link: u8, time: u8, content: &[u8]) -> Vec<u8> {
-    let len = u8::try_from(content.len()).expect("short frames");
-    [&[link & 3 | (time & 15) << 2, len], content].concat()
-}
-
 /// Returns how long a step takes: nothing, or from a millisecond to 12 days.
 fn pause(control: u8) -> Duration {
     match control >> 2 & 15 {

@@ -149,7 +149,7 @@ fn rewrite(values: DataBody<'_>, header: &Header<'_>) {
         let (id, reading) = value.expect("what was written can be read");
         match reading {
             Reading::Family(cells) => {
-                again.extend(cells.map(|(cell, reading)| (id, Some(cell), plain(&reading))))
+                again.extend(cells.map(|(cell, reading)| (id, Some(cell), plain(&reading))));
             }
             reading => again.push((id, None, plain(&reading))),
         }
@@ -215,7 +215,7 @@ fn round_trip(frame: &[u8]) {
     let mut rest: &[u8] = &noisy;
     loop {
         rest = match deframer.feed(rest) {
-            Feed::Frame { frame: heard, rest: tail } if tail.is_empty() => {
+            Feed::Frame { frame: heard, rest: [] } => {
                 assert_eq!(heard, frame, "another frame came out");
                 return;
             }

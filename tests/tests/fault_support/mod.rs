@@ -1,0 +1,6 @@
+//! A world of devices, lines and gateways in which everything goes wrong.
+
+pub(crate) mod board;
+pub(crate) mod gateway;
+pub(crate) mod line;
+pub(crate) mod world;
