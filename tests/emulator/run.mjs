@@ -54,14 +54,23 @@ async function loadBoard() {
   }
 }
 
-/** Runs in slices until the time is up, the reader has gone, or `stopping()`. */
-async function run(board, options, output, stopping) {
+/** The words of each --dump, now. */
+function dumped(board, options) {
+  return Object.fromEntries(options.dump.map(({ text, symbol, count }) => [text, board.dump(symbol, count)]));
+}
+
+/** Runs in slices until the time is up, the reader has gone, or `stopping()`; adds to `moments` the words at each. */
+async function run(board, options, output, moments, stopping) {
   const resets = [...options.reset];
+  const wanted = [...options.moments];
   const started = performance.now();
   while (board.seconds < options.seconds && output.open && !stopping()) {
     const resetAt = resets[0]?.seconds ?? Infinity;
-    const until = Math.min(board.seconds + SLICE_SECONDS, options.seconds, resetAt);
+    const until = Math.min(board.seconds + SLICE_SECONDS, options.seconds, resetAt, wanted[0] ?? Infinity);
     board.runTo(Math.round(until * 1e9));
+    while (wanted.length && board.seconds >= wanted[0]) {
+      moments.push({ seconds: wanted.shift(), symbols: dumped(board, options) });
+    }
     if (board.seconds >= resetAt) board.reset(resets.shift().kind);
     await output.flush();
     const ahead = board.seconds * 1000 - (performance.now() - started);
@@ -71,10 +80,8 @@ async function run(board, options, output, stopping) {
   return (performance.now() - started) / 1000;
 }
 
-async function report(board, options, output, wallSeconds, fault) {
+async function report(board, options, output, moments, wallSeconds, fault) {
   const { measureCycles, functionsNamed } = await import('./lib/cycles.mjs');
-  const symbols = {};
-  for (const { text, symbol, count } of options.dump) symbols[text] = board.dump(symbol, count);
   const names = options.cycles.flatMap((name) =>
     name.endsWith('*') ? functionsNamed(board.elf, name.slice(0, -1)) : [name],
   );
@@ -91,7 +98,8 @@ async function report(board, options, output, wallSeconds, fault) {
       overwritten: board.chip.uart[0].lostInTxFifo,
     },
     uart1: { bytes: board.sent[1], baud: board.chip.uart[1].baud },
-    symbols,
+    symbols: dumped(board, options),
+    moments,
     cycles: names.length && !fault ? measureCycles(board, names) : {},
   };
 }
@@ -129,16 +137,17 @@ async function main() {
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (stopped = true));
   if (options.stdin) process.stdin.on('data', (bytes) => board.chip.uart[0].feed(bytes));
   const started = performance.now();
+  const moments = [];
   let fault;
   try {
-    await run(board, options, output, () => stopped);
+    await run(board, options, output, moments, () => stopped);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     fault = error;
   }
   await output.flush();
   if (uart1 !== undefined) closeSync(uart1);
-  const result = await report(board, options, output, (performance.now() - started) / 1000, fault);
+  const result = await report(board, options, output, moments, (performance.now() - started) / 1000, fault);
   const wanted = options.dump.length + options.cycles.length > 0;
   if (options.report) writeFileSync(options.report, `${JSON.stringify(result, null, 2)}\n`);
   else if (wanted) process.stderr.write(`${JSON.stringify(result)}\n`);

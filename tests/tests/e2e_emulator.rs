@@ -1,7 +1,8 @@
 //! Firmware in the emulator → bytes → gateway → HTTP, with exact counts.
 
+use serde_json::Value;
 use tapes_core::wire::{Body, Deframer, Feed, Frame};
-use tapes_tests::programs::{Emulated, Gateway, emulate, firmware, sample};
+use tapes_tests::programs::{Gateway, emulate, firmware, sample};
 use tapes_tests::python;
 
 /// The words of `motor` in the firmware: five metrics, of which `loop_time` is a histogram.
@@ -23,12 +24,9 @@ fn uptimes(bytes: &[u8]) -> Vec<u64> {
     }
 }
 
-fn words(run: &Emulated) -> Vec<u64> {
-    let (_, words) = run.report["symbols"]
-        .as_object()
-        .and_then(|symbols| symbols.iter().next())
-        .expect("the words were dumped");
-    let words = words.as_array().expect("a list");
+/// Reads the words of `motor` out of the symbols of a report.
+fn words(symbols: &Value) -> Vec<u64> {
+    let words = symbols[WORDS].as_array().expect("the words were dumped");
     words.iter().map(|word| word.as_u64().expect("a word")).collect()
 }
 
@@ -70,7 +68,7 @@ fn shown(text: &str) -> Held {
 #[test]
 fn the_gateway_shows_what_the_firmware_holds() {
     let image = firmware("timing_loop");
-    let run = emulate(&image, &["--seconds", "5.5", "--dump", WORDS]);
+    let run = emulate(&image, &["--seconds", "5.5"]);
     let uptimes = uptimes(&run.bytes);
     let frames = uptimes.len();
     let last = *uptimes.last().unwrap();
@@ -88,16 +86,19 @@ fn the_gateway_shows_what_the_firmware_holds() {
     assert_eq!(sample(&text, "tapes_device_frames_lost_total{"), 0.0);
     assert_eq!(sample(&text, "tapes_device_boots_total{"), 1.0);
 
-    // The same run again, stopped at moments while the last report was encoded: each metric holds
-    // at one of them what was sent. Which one differs, as the control loop goes on meanwhile.
-    let held: Vec<Held> = (0..40)
-        .map(|step| {
-            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-            let seconds = (last as f64 + f64::from(step) * 50.0) / 1e6;
-            let stopped = emulate(&image, &["--seconds", &seconds.to_string(), "--dump", WORDS]);
-            held(&words(&stopped))
-        })
-        .collect();
+    // The same run again, with looks into the RAM while the last report was encoded: each metric
+    // holds at one of them what was sent. Which one differs, as the control loop goes on meanwhile.
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let moments = (0..40).map(|step| ((last + step * 50) as f64 / 1e6).to_string());
+    let moments = moments.flat_map(|moment| ["--dump-at".to_owned(), moment]);
+    let moments: Vec<String> = moments.collect();
+    let mut options = vec!["--seconds", "5.5", "--dump", WORDS];
+    options.extend(moments.iter().map(String::as_str));
+    let again = emulate(&image, &options);
+    assert_eq!(again.bytes, run.bytes, "a look changes nothing");
+    let moments = again.report["moments"].as_array().expect("moments");
+    let held: Vec<Held> = moments.iter().map(|at| held(&words(&at["symbols"]))).collect();
+    assert_eq!(held.len(), 40);
     let was_held = |value: fn(&Held) -> f64| held.iter().any(|held| value(held) == value(&shown));
     let same = was_held(|held| held.loops)
         && was_held(|held| held.time_count)

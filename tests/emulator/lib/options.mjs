@@ -19,6 +19,7 @@ usage: node run.mjs [--elf] FILE [options]
   --adc CHANNEL=N     conversion result, 0 to 4095, of an ADC channel, 0 to 4. May be repeated
   --lose P --flip P   lose, or flip one bit of, each byte of UART0 with probability P
   --dump SYMBOL[:N]   put the words of a symbol (its size, or N words) into the report. May be repeated
+  --dump-at T         the words after T seconds as well; see the report's "moments". May be repeated
   --cycles NAME       after the run, count the cycles of a call of NAME, or NAME(1,2) with numbers as arguments;
                       NAME* takes all that start so. May be repeated
   --report FILE       write the report (JSON) to FILE; without it, --dump and --cycles print it on standard error
@@ -45,6 +46,7 @@ const SPEC = {
   lose: { type: 'string', default: '0' },
   flip: { type: 'string', default: '0' },
   dump: { type: 'string', multiple: true, default: [] },
+  'dump-at': { type: 'string', multiple: true, default: [] },
   cycles: { type: 'string', multiple: true, default: [] },
   report: { type: 'string' },
   quiet: { type: 'boolean', default: false },
@@ -73,6 +75,7 @@ export function readOptions(args) {
     flip: number('--flip', values.flip, 0, 1),
     reset: values.reset.map(readReset).sort((a, b) => a.seconds - b.seconds),
     dump: values.dump.map(readDump),
+    moments: values['dump-at'].map((text) => number('--dump-at', text, 0)).sort((a, b) => a - b),
   };
 }
 

@@ -39,6 +39,19 @@ test('standard output is UART0 and nothing else, the report is JSON', async () =
   });
 });
 
+test('words are dumped at the moments asked for', async () => {
+  const program = new Program().label('start').poke(0x20000000, 7).label('sleep').wfi().branch('sleep');
+  await withElf(program, { WORD: { address: 0x20000000, size: 4 } }, async (path) => {
+    const times = ['--dump-at', '0.007', '--dump-at', '0', '--dump-at', '9'];
+    const { code, stderr } = await run(path, '--seconds', '0.01', '--quiet', '--dump', 'WORD', ...times);
+    assert.equal(code, 0, stderr);
+    const { moments } = JSON.parse(stderr);
+    assert.deepEqual(moments.map(({ seconds }) => seconds), [0, 0.007]);
+    assert.notDeepEqual(moments[0].symbols.WORD, [7], 'before the first instruction RAM is garbage');
+    assert.deepEqual(moments[1].symbols.WORD, [7]);
+  });
+});
+
 test('lost bytes are counted', async () => {
   await withElf(sender(), {}, async (path) => {
     const { stdout, stderr } = await run(path, '--seconds', '0.01', '--quiet', '--lose', '1', '--cycles', 'bench_*');
