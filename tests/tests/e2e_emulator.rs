@@ -151,7 +151,7 @@ fn foreign_parsers_accept_what_the_gateway_serves() {
     for (format, text) in [("prometheus", &prometheus), ("openmetrics", &openmetrics)] {
         let request = serde_json::json!({ "format": format, "texts": [text] });
         let read = python::run("exposition.py", &request.to_string());
-        let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+        let read: Value = serde_json::from_str(&read).unwrap();
         let families = read[0]["families"].as_array().unwrap_or_else(|| panic!("{format}: {read}"));
         let times = families.iter().find(|family| family["name"] == "motor_loop_time_seconds");
         let times = times.unwrap_or_else(|| panic!("{format}: {families:#?}"));

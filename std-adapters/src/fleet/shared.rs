@@ -156,7 +156,13 @@ impl FrameReader {
     ///
     /// Returns the number of frames that were used; everything else is counted by reason.
     pub fn feed(&mut self, bytes: &[u8]) -> usize {
+        let used = self.take_in(bytes);
+        // Last, so that who sees the bytes counted sees what they said, too.
         self.fleet.lock().count_bytes(self.link, bytes.len() as u64);
+        used
+    }
+
+    fn take_in(&mut self, bytes: &[u8]) -> usize {
         let mut used = 0;
         let mut rest = bytes;
         loop {
