@@ -26,9 +26,10 @@
 //! | feature | adds | needs |
 //! |---|---|---|
 //! | `stream` | one JSON object a line, at an interval | – |
+//! | `statsd` | reports to StatsD servers, by UDP and Unix sockets | – |
 //! | `http` | an HTTP server for Prometheus, OpenMetrics and JSON | hyper, tokio |
 //! | `serial` | frames from serial ports | serialport |
-//! | `tokio` | frames from TCP connections | tokio |
+//! | `tokio` | frames from TCP connections; reporters as tasks | tokio |
 //! | `cli` | the `tapes` command, with everything above | clap, `serde_json` |
 #![forbid(unsafe_code)]
 
@@ -38,6 +39,11 @@ pub mod fleet;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod input;
+pub mod local;
+pub mod readings;
+pub mod schedule;
+#[cfg(feature = "statsd")]
+pub mod statsd;
 #[cfg(feature = "stream")]
 pub mod stream;
 

@@ -164,16 +164,25 @@ pub fn write_f64(out: &mut dyn Write, value: f64, form: Form) -> Result {
 ///
 /// Only those of `out`.
 pub fn write_f64_scaled(out: &mut dyn Write, value: f64, per: u32, form: Form) -> Result {
-    let (value, places) = match power_of_ten(per) {
-        Some(places) => (value, places),
-        None => (value / f64::from(per), 0),
-    };
+    match power_of_ten(per) {
+        Some(places) => write_f64_shifted(out, value, -places, form),
+        None => write_f64_shifted(out, value / f64::from(per), 0, form),
+    }
+}
+
+/// Writes `value` times 10 to the power of `places`, without changing a digit.
+pub(super) fn write_f64_shifted(
+    out: &mut dyn Write,
+    value: f64,
+    places: i32,
+    form: Form,
+) -> Result {
     if let Some(word) = non_finite(value.is_nan(), value.is_infinite(), value > 0.0) {
         return out.write_str(word);
     }
     write_sign(out, value < 0.0)?;
     let mut decimal = Decimal::of_f64(value);
-    decimal.exponent -= places;
+    decimal.exponent += places;
     write_decimal(out, decimal, form)
 }
 

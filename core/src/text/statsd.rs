@@ -47,7 +47,9 @@ use core::fmt::{self, Debug, Formatter, Write};
 use super::number::write_scaled_i64;
 use line::Line;
 
-use super::number::{Form, SCALED_LEN_MAX, write_f32_scaled, write_f64, write_scaled};
+use super::number::{
+    Form, SCALED_LEN_MAX, write_f32_scaled, write_f64, write_f64_shifted, write_scaled,
+};
 use crate::metric::{Descriptor, Kind, Value};
 use crate::name::NAME_LEN_MAX;
 use crate::rates::RateReading;
@@ -203,6 +205,43 @@ impl<'a> Encoder<'a> {
             (_, value) => lines.gauge(value, per),
         }
     }
+
+    /// Makes the line that adds `count` values at `value`, in base units, to a distribution of
+    /// DogStatsD: `N:value|d|@rate`, where `1 / rate` is `count`. No other server knows the type.
+    ///
+    /// The agent adds the whole part of `1 / rate` values; that is `count`, exactly below 2^52.
+    pub fn distribution(
+        &mut self,
+        descriptor: &Descriptor<'_>,
+        cell: u32,
+        value: f64,
+        count: u64,
+        sink: &mut dyn FnMut(&str),
+    ) {
+        let Some(value) = sensible(value) else { return };
+        let mut buffer = [0; RATE_LEN_MAX];
+        let mut type_ = Line::new(&mut buffer);
+        let written = match count {
+            0 => return,
+            1 => type_.write_str("d"),
+            _ => type_
+                .write_str("d|@")
+                .and_then(|()| write_f64(&mut type_, rate_of(count), Form::Plain)),
+        };
+        let (Ok(()), Some(type_)) = (written, type_.as_str()) else { return };
+        let mut lines = Lines { encoder: self, descriptor, cell, sink };
+        lines.line("", type_, &|out| write_f64(out, value, Form::Plain));
+    }
+}
+
+/// Longest `d|@` and rate: 0, a point, 19 zeros and 17 digits.
+const RATE_LEN_MAX: usize = 48;
+
+/// Returns the sample rate whose inverse has `count` as its whole part.
+fn rate_of(count: u64) -> f64 {
+    let rate = 1.0 / count as f64;
+    // Rounded up, the inverse may lie just below.
+    if 1.0 / rate < count as f64 { f64::from_bits(rate.to_bits().wrapping_sub(1)) } else { rate }
 }
 
 /// The lines of one metric.
@@ -273,9 +312,11 @@ impl Lines<'_, '_, '_> {
                     self.statistic(suffix, &|out| write_scaled(out, raw, per / 1_000));
                 }
                 _ => {
-                    let value = if in_millis { estimate * 1_000.0 } else { estimate };
-                    if let Some(value) = sensible(value) {
-                        self.statistic(suffix, &|out| write_f64(out, value, Form::Plain));
+                    let places = if in_millis { 3 } else { 0 };
+                    if let Some(value) = sensible(estimate) {
+                        self.statistic(suffix, &|out| {
+                            write_f64_shifted(out, value, places, Form::Plain)
+                        });
                     }
                 }
             }
@@ -602,6 +643,36 @@ mod tests {
             let mut text = String::new();
             write_f64(&mut text, -value, Form::Plain).unwrap();
             assert!(text.len() <= NUMBER_LEN_MAX, "{text}");
+        }
+    }
+
+    /// An agent that adds one value less, or a rate that it misreads, bends every percentile.
+    #[test]
+    fn distributions_add_exactly_as_many_values() {
+        let line = |value: f64, count: u64| {
+            let mut buffer = [0; LINE_LEN_MAX];
+            let mut encoder =
+                Encoder::new(Dialect::DogStatsd, &mut buffer).with_tags(&[("env", "lab")]);
+            let mut text = String::new();
+            let descriptor = Descriptor::new("wait", Kind::Histogram(BUCKETS), Unit::MICROS);
+            encoder.distribution(&descriptor, 0, value, count, &mut |line| text.push_str(line));
+            text
+        };
+        assert_eq!(line(0.25, 1), "wait:0.25|d|#env:lab");
+        assert_eq!(line(0.25, 4), "wait:0.25|d|@0.25|#env:lab");
+        assert_eq!((line(1.0, 0), line(f64::NAN, 3)), (String::new(), String::new()));
+        for count in (2..5_000).chain([1 << 40, (1 << 52) - 1, 49, 98, 103, 107, 161]) {
+            let text = line(1.0, count);
+            let rate = text.split('|').nth(2).and_then(|rate| rate.strip_prefix('@')).unwrap();
+            assert!(rate.bytes().all(|byte| byte == b'.' || byte.is_ascii_digit()), "{text}");
+            let inverse = 1.0 / rate.parse::<f64>().unwrap();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "so does it"
+            )]
+            let added = inverse as u64;
+            assert_eq!(added, count, "{text}");
         }
     }
 }

@@ -1,0 +1,277 @@
+//! This process's own metrics: a registry or group, with the rates that reading it takes.
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tapes_core::Source;
+use tapes_core::metric::{Kind, Sample, Value};
+use tapes_core::rates::{Ewma, RateReading, Ticks};
+use tapes_core::text::json::{TreeWriter, name_order};
+use tapes_core::text::prometheus::write_prometheus;
+
+use crate::clock::{SystemTimeSource, TimeSource};
+use crate::exposition::{Exposition, Format};
+use crate::readings::{Reading, Readings};
+
+/// Ticks a second of the clock of rates: microseconds.
+const HZ: u32 = 1_000_000;
+
+/// A registry, a declared group, or any other [`Source`] of this process, as adapters take it.
+///
+/// Rates of meters and timers are kept here. They move on when somebody reads, so something should
+/// read at least every 5 seconds, as a scheduled reporter does; what happens between two reads that
+/// are further apart is spread evenly over the time between.
+///
+/// ```
+/// use tapes_core::Registry;
+/// use tapes_std::exposition::Exposition;
+/// use tapes_std::local::Local;
+///
+/// static REGISTRY: Registry<8, 64> = Registry::new();
+/// let local = Local::new(&REGISTRY);
+/// REGISTRY.counter("jobs.done")?.add(3);
+/// let mut json = String::new();
+/// local.stats(&[], &mut json)?;
+/// assert_eq!(json, r#"{"jobs":{"done":{"value":3}}}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Limits
+///
+/// 48 bytes and an entry of a map for each meter and timer.
+pub struct Local<S: 'static> {
+    source: &'static S,
+    time: Arc<dyn TimeSource>,
+    rates: Mutex<Rates>,
+}
+
+impl<S> fmt::Debug for Local<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("time", &self.time).finish_non_exhaustive()
+    }
+}
+
+/// The rates of all meters and timers of a source.
+#[derive(Debug)]
+struct Rates {
+    ticks: Ticks,
+    /// By id and cell.
+    known: BTreeMap<(u32, u32), Ewma>,
+    started: bool,
+}
+
+impl<S: Source + Sync> Local<S> {
+    /// Returns the metrics of a source, with the clock of the system.
+    #[must_use]
+    pub fn new(source: &'static S) -> Self {
+        Self::with_time(source, Arc::new(SystemTimeSource::new()))
+    }
+
+    /// Returns the metrics of a source, with another clock.
+    #[must_use]
+    pub fn with_time(source: &'static S, time: Arc<dyn TimeSource>) -> Self {
+        let ticks = Ticks::new(micros(time.monotonic()), HZ);
+        let rates = Mutex::new(Rates { ticks, known: BTreeMap::new(), started: false });
+        Self { source, time, rates }
+    }
+
+    /// Calls `visitor` for every sample, with its rates as of now.
+    fn visit(&self, visitor: &mut dyn FnMut(Sample<'static>, Option<RateReading>)) {
+        let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = micros(self.time.monotonic());
+        let due = rates.ticks.advance(now);
+        let seconds = rates.ticks.seconds();
+        let started = std::mem::replace(&mut rates.started, true);
+        let _ = self.source.visit(0, &mut |sample| {
+            let count = match (sample.descriptor.kind, &sample.value) {
+                (Kind::Meter, Value::Unsigned(count)) => Some(*count),
+                (Kind::Timer(_), Value::Distribution(distribution)) => Some(distribution.count()),
+                _ => None,
+            };
+            let reading = count.map(|count| {
+                // What the first look finds was counted before; what comes later began at 0.
+                let first = if started { 0 } else { count };
+                let known = rates.known.entry((sample.id, sample.cell));
+                let ewma = known.or_insert_with(|| Ewma::new(first));
+                ewma.advance(due, count);
+                ewma.reading(seconds)
+            });
+            visitor(sample, reading);
+            ControlFlow::Continue(())
+        });
+    }
+}
+
+impl<S: Source + Sync> Readings for Local<S> {
+    fn read(&self, visitor: &mut dyn FnMut(&Reading<'_>)) {
+        self.visit(&mut |sample, rates| {
+            let Sample { descriptor, cell, value, .. } = &sample;
+            visitor(&Reading { device: "", descriptor, cell: *cell, value, rates });
+        });
+    }
+
+    fn begins_at_zero(&self) -> bool {
+        true
+    }
+}
+
+impl<S: Source + Sync> Exposition for Local<S> {
+    fn metrics(&self, format: Format, out: &mut String) -> fmt::Result {
+        write_prometheus(self.source, format, out)
+    }
+
+    fn stats(&self, path: &[&str], out: &mut String) -> Result<bool, fmt::Error> {
+        let mut leaves = Vec::new();
+        self.visit(&mut |sample, rates| leaves.push(Leaf::new(sample, rates)));
+        write_tree(leaves, path, out)
+    }
+}
+
+/// A sample and its place in the tree.
+struct Leaf {
+    /// Segments joined by dots.
+    path: String,
+    sample: Sample<'static>,
+    rates: Option<RateReading>,
+}
+
+impl Leaf {
+    fn new(sample: Sample<'static>, rates: Option<RateReading>) -> Self {
+        let mut leaf = Self { path: String::new(), sample, rates };
+        leaf.path = leaf.place(false);
+        leaf
+    }
+
+    fn place(&self, with_constant_labels: bool) -> String {
+        let Sample { descriptor, cell, .. } = &self.sample;
+        let constant = descriptor.labels.iter().filter(|_| with_constant_labels);
+        let mut path = descriptor.name.to_owned();
+        for (_, value) in constant.chain(descriptor.dimensions.labels(*cell)) {
+            path.push('.');
+            path.extend(value.chars().map(|c| if c == '.' { '_' } else { c }));
+        }
+        path
+    }
+
+    fn write<'n>(&'n self, tree: &mut TreeWriter<'_, 'n>, path: &'n str) -> fmt::Result {
+        let Sample { descriptor, value, .. } = &self.sample;
+        let plain = tapes_core::metric::Descriptor::new(path, descriptor.kind, descriptor.unit);
+        tree.metric(&plain, 0, value, self.rates)
+    }
+}
+
+/// Writes the part of the tree below `wanted`; metrics that differ in constant labels only are told
+/// apart by those.
+fn write_tree(
+    mut leaves: Vec<Leaf>,
+    wanted: &[&str],
+    out: &mut String,
+) -> Result<bool, fmt::Error> {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for leaf in &leaves {
+        *seen.entry(leaf.path.clone()).or_default() += 1;
+    }
+    for leaf in &mut leaves {
+        if seen.get(&leaf.path).is_some_and(|times| *times > 1) {
+            leaf.path = leaf.place(true);
+        }
+    }
+    leaves.sort_by(|a, b| name_order(&a.path, &b.path));
+    let Some((last, parents)) = wanted.split_last() else {
+        let mut tree = TreeWriter::new(out)?;
+        leaves.iter().try_for_each(|leaf| leaf.write(&mut tree, &leaf.path))?;
+        tree.finish()?;
+        return Ok(true);
+    };
+    let mut prefix = String::new();
+    parents.iter().try_for_each(|parent| write!(prefix, "{parent}."))?;
+    let below: Vec<_> = leaves
+        .iter()
+        .filter_map(|leaf| Some((leaf, leaf.path.strip_prefix(&prefix)?)))
+        .filter(|(_, rest)| rest.split('.').next() == Some(*last))
+        .collect();
+    if below.is_empty() {
+        return Ok(false);
+    }
+    let mut whole = String::new();
+    let mut tree = TreeWriter::new(&mut whole)?;
+    below.iter().try_for_each(|(leaf, rest)| leaf.write(&mut tree, rest))?;
+    tree.finish()?;
+    // `{"last":` … `}`. A segment that a label gave may have been escaped: find its colon.
+    let mut key = String::new();
+    let mut probe = TreeWriter::new(&mut key)?;
+    probe.open(last)?;
+    let part = whole.get(key.len() - 1..whole.len().saturating_sub(1)).ok_or(fmt::Error)?;
+    out.push_str(part);
+    Ok(true)
+}
+
+/// Returns whole microseconds, for 584,000 years.
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tapes_core::{Details, Registry, layout};
+
+    use super::Local;
+    use crate::clock::ManualTime;
+    use crate::exposition::{Exposition, Format};
+    use crate::readings::Readings;
+
+    /// Rates that nobody moves on, or that move twice, read wrong for ever.
+    #[test]
+    fn rates_move_on_when_somebody_reads() {
+        static REGISTRY: Registry<8, 256> = Registry::new();
+        let time = Arc::new(ManualTime::new());
+        let local = Local::with_time(&REGISTRY, time.clone());
+        REGISTRY.meter("before").unwrap().mark_by(1_000);
+        let timer = REGISTRY
+            .timer::<1_000_000>("time", layout!(unit = micros, max = 1 s, scale = 1))
+            .unwrap();
+        local.read(&mut |_| {});
+        timer.record(7);
+        REGISTRY.meter("after").unwrap().mark_by(10);
+        time.advance(Duration::from_micros(5_000_001));
+        let mut rates = Vec::new();
+        local.read(&mut |reading| {
+            rates.push((reading.descriptor.name.to_owned(), reading.rates.map(|rates| rates.m1)));
+        });
+        let expected = [("before", 0.0), ("time", 0.2), ("after", 2.0)];
+        let expected = expected.map(|(name, rate)| (name.to_owned(), Some(rate)));
+        assert_eq!(rates, expected);
+    }
+
+    /// What is asked for by its path must be found, whatever the labels.
+    #[test]
+    fn the_tree_and_its_parts() {
+        static REGISTRY: Registry<8, 8> = Registry::new();
+        static X: Details = Details::new().labels(&[("axis", "x.\"1\"")]);
+        let local = Local::new(&REGISTRY);
+        REGISTRY.describe(&X).gauge::<u32>("motor.heat").unwrap().set(40);
+        REGISTRY.counter("motor.loops").unwrap().add(3);
+        let stats = |path: &[&str]| {
+            let mut out = String::new();
+            local.stats(path, &mut out).unwrap().then_some(out)
+        };
+        let motor = r#"{"heat":{"value":40},"loops":{"value":3}}"#;
+        for (path, expected) in [
+            (&[][..], Some(format!(r#"{{"motor":{motor}}}"#))),
+            (&["motor"], Some(motor.to_owned())),
+            (&["motor", "loops"], Some(r#"{"value":3}"#.to_owned())),
+            (&["mot"], None),
+        ] {
+            assert_eq!(stats(path), expected, "{path:?}");
+        }
+        let mut text = String::new();
+        local.metrics(Format::Prometheus, &mut text).unwrap();
+        assert!(text.contains("motor_heat{axis=\"x.\\\"1\\\"\"} 40\n"), "{text}");
+    }
+}
