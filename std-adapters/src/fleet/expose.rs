@@ -8,6 +8,7 @@ use tapes_core::metric::Value;
 use tapes_core::text::json::{TreeWriter, name_order};
 use tapes_core::text::prometheus::{Encoder, Format};
 
+use super::merged::Merged;
 use super::snapshot::{DeviceSnapshot, Series, Snapshot};
 
 impl Snapshot {
@@ -31,10 +32,7 @@ impl Snapshot {
         let mut encoder = Encoder::new(out, format);
         for series in families.values() {
             // Of several texts, the first in order, so that two gateways show the same.
-            let first = series.iter().min_by_key(|(_, series)| {
-                let help = &series.total.description().help;
-                (help.is_empty(), help)
-            });
+            let first = series.iter().min_by_key(|(_, series)| series.total.help_order());
             if let Some((_, first)) = first {
                 first.read(|descriptor, _| encoder.family(descriptor))?;
             }
@@ -45,6 +43,33 @@ impl Snapshot {
             }
         }
         self.write_own(&mut encoder, wall)?;
+        encoder.finish()
+    }
+
+    /// Appends counters and histograms added up over all devices, in a text format that Prometheus
+    /// reads: what was counted since each device was first heard, silent ones included, so that no
+    /// sum ever falls.
+    ///
+    /// # Errors
+    ///
+    /// None; writing to a string does not fail.
+    pub fn write_merged(merged: &[Merged], format: Format, out: &mut String) -> fmt::Result {
+        let mut families: BTreeMap<&str, Vec<&Merged>> = BTreeMap::new();
+        for series in merged {
+            if let Some(family) = &series.family {
+                families.entry(family).or_default().push(series);
+            }
+        }
+        let mut encoder = Encoder::new(out, format);
+        for series in families.values() {
+            let first = series.iter().min_by_key(|series| series.total.help_order());
+            if let Some(first) = first {
+                first.read(|descriptor, _| encoder.family(descriptor))?;
+            }
+            for series in series {
+                series.read(|descriptor, value| encoder.sample(&[], descriptor, 0, value))?;
+            }
+        }
         encoder.finish()
     }
 

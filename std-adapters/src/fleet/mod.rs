@@ -34,6 +34,7 @@ mod ingest;
 mod journal;
 pub mod limits;
 pub mod link;
+pub mod merged;
 pub mod own;
 mod persist;
 pub mod record;

@@ -7,6 +7,7 @@ use tapes_core::metric::{Descriptor, Kind, Labels, Unit, Value};
 use tapes_core::text::prometheus::Encoder;
 
 use super::snapshot::{DeviceSnapshot, Snapshot};
+use super::store::StoreStats;
 
 /// One of the receiver's own families.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,8 @@ enum Samples {
     Rejected,
     /// A single one.
     Fleet(fn(&Snapshot) -> u64),
+    /// A single one, if the state is kept on disk.
+    Store(fn(&StoreStats) -> u64),
 }
 
 impl OwnFamily {
@@ -67,7 +70,7 @@ impl OwnFamily {
 }
 
 /// All of the receiver's own families; no device can use their names.
-pub static FAMILIES: [OwnFamily; 20] = [
+pub static FAMILIES: [OwnFamily; 26] = [
     OwnFamily::gauge(
         "tapes_device_up",
         "Whether the device was heard within three of its report intervals.",
@@ -166,6 +169,38 @@ pub static FAMILIES: [OwnFamily; 20] = [
         Samples::Fleet(|s| s.state_bytes as u64),
     )
     .with_unit(Unit::BYTES),
+    OwnFamily::gauge(
+        "tapes_state_saved",
+        "Whether everything that is shown is in the state file too.",
+        Samples::Store(|stats| u64::from(stats.is_saved)),
+    ),
+    OwnFamily::gauge(
+        "tapes_state_file",
+        "Length of the state file.",
+        Samples::Store(|stats| stats.file_bytes),
+    )
+    .with_unit(Unit::BYTES),
+    OwnFamily::counter(
+        "tapes_state_writes",
+        "Times that changes were appended to the state file.",
+        Samples::Store(|stats| stats.writes),
+    ),
+    OwnFamily::counter(
+        "tapes_state_rewrites",
+        "Times that the state file was written anew.",
+        Samples::Store(|stats| stats.rewrites),
+    ),
+    OwnFamily::counter(
+        "tapes_state_written",
+        "Bytes written to the state file, of changes and anew.",
+        Samples::Store(|stats| stats.bytes),
+    )
+    .with_unit(Unit::BYTES),
+    OwnFamily::counter(
+        "tapes_state_write_failures",
+        "Times that the state file could not be written.",
+        Samples::Store(|stats| stats.failures),
+    ),
 ];
 
 fn problems(device: &DeviceSnapshot) -> Vec<(&'static str, u64)> {
@@ -237,8 +272,13 @@ impl Snapshot {
                 _ => {}
             }
         }
-        if let Samples::Fleet(value) = family.samples {
-            encoder.sample(&[], descriptor, 0, &count(value(self)))?;
+        let alone = match (family.samples, &self.store) {
+            (Samples::Fleet(value), _) => Some(value(self)),
+            (Samples::Store(value), Some(stats)) => Some(value(stats)),
+            _ => None,
+        };
+        if let Some(value) = alone {
+            encoder.sample(&[], descriptor, 0, &count(value))?;
         }
         Ok(())
     }

@@ -84,6 +84,6 @@ impl Drop for Saver {
             // A panic of the thread was reported by the thread.
             let _ = thread.join();
         }
-        self.fleet.save();
+        self.fleet.close();
     }
 }

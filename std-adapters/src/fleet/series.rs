@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tapes_core::metric::{Buckets, Kind, Unit};
+use tapes_core::metric::{Buckets, Descriptor, Kind, Labels, Unit, Value};
 
 use super::entry::{Description, Entry, OwnedLabels};
 use super::value::{Histogram, Stored};
@@ -150,6 +150,28 @@ impl Total {
     #[must_use]
     pub const fn description(&self) -> &Arc<Description> {
         &self.description
+    }
+
+    /// Returns what orders the texts of one family, of which the first is shown: so two gateways
+    /// show the same.
+    pub(super) fn help_order(&self) -> (bool, &str) {
+        (self.description.help.is_empty(), &self.description.help)
+    }
+
+    /// Calls `f` with what core's encoders take; `key` is this series'.
+    pub(super) fn read<R>(
+        &self,
+        key: &SeriesKey,
+        name: &str,
+        f: impl FnOnce(&Descriptor<'_>, &Value<'_>) -> R,
+    ) -> R {
+        let labels: Vec<_> = key.labels.iter().map(|(name, v)| (&**name, &**v)).collect();
+        let descriptor = Descriptor {
+            help: &self.description.help,
+            labels: Labels::new(&labels),
+            ..Descriptor::new(name, self.kind(), self.unit())
+        };
+        f(&descriptor, &self.value.as_value(self.kind().buckets()))
     }
 
     /// Returns the kind, with the geometry that all epochs share.

@@ -76,6 +76,14 @@ impl SharedFleet {
         self.look(|_, _| ());
     }
 
+    /// Saves everything for the last time in an orderly end, and waits for the disk.
+    pub fn close(&self) {
+        self.save();
+        if let Some(store) = &self.store {
+            store.lock().unwrap_or_else(PoisonError::into_inner).close();
+        }
+    }
+
     /// Returns why the state could not be saved last, `None` if it could.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
@@ -134,6 +142,11 @@ impl Exposition for SharedFleet {
     fn metrics(&self, format: Format, out: &mut String) -> fmt::Result {
         let snapshot = self.snapshot();
         snapshot.write_metrics(format, self.time.wall(), out)
+    }
+
+    fn merged(&self, format: Format, out: &mut String) -> Result<bool, fmt::Error> {
+        let (merged, _) = self.look(|fleet, _| fleet.merged());
+        Snapshot::write_merged(&merged, format, out).map(|()| true)
     }
 
     fn stats(&self, path: &[&str], out: &mut String) -> Result<bool, fmt::Error> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tapes_core::metric::{Descriptor, Labels, Value};
+use tapes_core::metric::{Descriptor, Value};
 use tapes_core::rates::RateReading;
 use tapes_core::wire::{Event, Origin};
 
@@ -42,13 +42,7 @@ impl Series {
 
     /// As [`read`](Self::read), under another name.
     pub fn read_as<R>(&self, name: &str, f: impl FnOnce(&Descriptor<'_>, &Value<'_>) -> R) -> R {
-        let labels: Vec<_> = self.key.labels.iter().map(|(name, v)| (&**name, &**v)).collect();
-        let descriptor = Descriptor {
-            help: &self.total.description().help,
-            labels: Labels::new(&labels),
-            ..Descriptor::new(name, self.total.kind(), self.total.unit())
-        };
-        f(&descriptor, &self.total.value().as_value(self.total.kind().buckets()))
+        self.total.read(&self.key, name, f)
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Mutation {
 /// The epochs of one origin.
 #[derive(Debug, Clone, Default)]
 pub struct OriginData {
+    /// Position among the origins by first contact.
+    contact: usize,
     epochs: BTreeMap<EpochKey, Life>,
     folded: Folded,
     /// Number of epochs ever opened.
@@ -156,6 +158,14 @@ impl State {
         self.origins.iter().map(|(origin, data)| (*origin, data))
     }
 
+    /// Returns the origins by first contact: an order in which new ones come last.
+    #[must_use]
+    pub fn origins_by_contact(&self) -> Vec<(Origin, &OriginData)> {
+        let mut origins: Vec<_> = self.origins().collect();
+        origins.sort_by_key(|(_, data)| data.contact);
+        origins
+    }
+
     /// Returns the number of origins.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -258,20 +268,20 @@ impl State {
     /// Calls `f` with mutations that make this state of nothing, in an order in which they can be
     /// made.
     pub fn mutations(&self, mut f: impl FnMut(Origin, EpochKey, Mutation)) {
-        for (origin, data) in &self.origins {
+        for (origin, data) in self.origins_by_contact() {
             let nobody = EpochKey { order: 0, nonce: 0, part: 0 };
             for (key, remains) in data.folded.remains() {
-                f(*origin, key, Mutation::Restore(remains));
+                f(origin, key, Mutation::Restore(remains));
             }
             let mut lives: Vec<_> = data.epochs.iter().collect();
             lives.sort_by_key(|(_, life)| life.contact);
             for (key, life) in lives {
-                f(*origin, *key, Mutation::Open);
-                life.data.changes().for_each(|change| f(*origin, *key, Mutation::Change(change)));
+                f(origin, *key, Mutation::Open);
+                life.data.changes().for_each(|change| f(origin, *key, Mutation::Change(change)));
             }
-            f(*origin, nobody, Mutation::Opened(data.opened));
+            f(origin, nobody, Mutation::Opened(data.opened));
             if data.twins {
-                f(*origin, nobody, Mutation::Twins);
+                f(origin, nobody, Mutation::Twins);
             }
         }
     }
@@ -286,7 +296,9 @@ impl State {
         if !self.origins.contains_key(&origin) && self.origins.len() >= limits.origins {
             return Applied::Full;
         }
-        let data = self.origins.entry(origin).or_default();
+        let contact = self.origins.len();
+        let new = || OriginData { contact, ..OriginData::default() };
+        let data = self.origins.entry(origin).or_insert_with(new);
         let before = data.bytes();
         let others = self.bytes.saturating_sub(before);
         let applied = match mutation {

@@ -3,6 +3,7 @@
 //! | path | shows |
 //! |---|---|
 //! | `/metrics` | Prometheus text 0.0.4, OpenMetrics 1.0 or JSON, as `Accept` or `?format=` asks |
+//! | `/metrics/merged` | counters and histograms added up over all devices, as text |
 //! | `/stats`, `/stats/…` | the JSON tree, or the part below a path |
 //! | `/health` | `ok` |
 //! | `/` | an index |

@@ -50,6 +50,7 @@ const SEGMENTS_MAX: usize = 64;
 const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
 <title>tapes</title>\n<h1>tapes</h1>\n<ul>\n\
 <li><a href=\"/metrics\">/metrics</a>: all metrics for Prometheus\n\
+<li><a href=\"/metrics/merged\">/metrics/merged</a>: counters and histograms over all devices\n\
 <li><a href=\"/stats\">/stats</a>: all metrics as JSON; parts of it below, such as \
 <code>/stats/DEVICE/motor</code>\n\
 <li><a href=\"/health\">/health</a>: whether this server runs\n</ul>\n</html>\n";
@@ -90,6 +91,9 @@ pub fn respond(exposition: &dyn Exposition, accept: Option<&str>, target: &str) 
         "/" => Answer::new(Status::Ok, HTML, INDEX),
         "/health" => Answer::new(Status::Ok, TEXT, "ok\n"),
         "/metrics" => metrics(exposition, asked_for(query).unwrap_or_else(|| negotiate(accept))),
+        "/metrics/merged" => {
+            merged(exposition, asked_for(query).unwrap_or_else(|| negotiate(accept)))
+        }
         _ => match path.strip_prefix("/stats") {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => stats(exposition, rest),
             _ => Answer::not_found(),
@@ -117,6 +121,20 @@ fn metrics(exposition: &dyn Exposition, representation: Representation) -> Answe
     };
     match written {
         Ok(()) => Answer::new(Status::Ok, representation.content_type(), body),
+        Err(fmt::Error) => Answer::failed(),
+    }
+}
+
+/// As text whatever is asked for: there is no JSON of it.
+fn merged(exposition: &dyn Exposition, representation: Representation) -> Answer {
+    let (format, representation) = match representation {
+        Representation::OpenMetrics(_) => (Format::OpenMetrics, representation),
+        _ => (Format::Prometheus, Representation::Prometheus),
+    };
+    let mut body = String::new();
+    match exposition.merged(format, &mut body) {
+        Ok(true) => Answer::new(Status::Ok, representation.content_type(), body),
+        Ok(false) => Answer::not_found(),
         Err(fmt::Error) => Answer::failed(),
     }
 }

@@ -1,7 +1,6 @@
 //! `tapes gateway`: frames in, metrics out.
 
 use std::fs::File;
-use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,15 +8,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tapes_std::clock::SystemTimeSource;
-use tapes_std::fleet::{Fleet, Limits, LinkKind, NodeId, SharedFleet};
+use tapes_std::fleet::store::StoreOptions;
+use tapes_std::fleet::{LinkKind, SharedFleet};
 use tapes_std::http::{HttpServer, RunningServer};
 use tapes_std::input::{SerialInput, SerialSpec, Stop, TcpInput, TcpLimits, read_to_end};
 use tapes_std::stream::JsonStream;
 use tokio::sync::{mpsc, watch};
 
 use crate::simulate::seconds;
-use crate::{address, output, table};
+use crate::{address, output, state, table};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -29,6 +28,8 @@ Examples:
       boards through programs on this machine; JSON lines out
   tapes simulate --seconds 60 | tapes gateway --stdin --no-http
       a table at the end
+  tapes gateway --serial /dev/ttyACM0 --state /var/lib/tapes
+      totals go on when the gateway is restarted, killed or updated
   tapes gateway --file monday.bin --file tuesday.bin --stay
 
 Serial ports that are not there, or go away, are opened again when they are back.
@@ -36,10 +37,15 @@ Without --stay the gateway ends when all files and standard input have ended and
 there is no port or listener; Ctrl-C and SIGTERM end it always. At the end a table
 of all metrics is printed, on standard output, with --stream on standard error.
 
+With --state, whatever was shown is in the directory's file before it is shown. A file
+that is damaged is refused, with what can be done about it. On one disk write for each
+scrape, 20 boards scraped every 15 s write less than 50 MB a day. Under systemd,
+StateDirectory=tapes is all that is needed.
+
 Frames over TCP are not authenticated and the pages are not encrypted: beyond
 loopback, use a network that you trust.
 
-Exit codes: 0 done; 2 wrong usage, or a file or address that cannot be used.";
+Exit codes: 0 done; 2 wrong usage, or a file, state or address that cannot be used.";
 
 /// Receives frames of devices and shows their metrics to Prometheus, browsers and pipes.
 #[derive(Debug, clap::Args)]
@@ -74,6 +80,19 @@ pub(crate) struct Arguments {
     /// Seconds between two lines of --stream.
     #[arg(long, value_name = "N", value_parser = seconds, default_value = "1")]
     stream_interval: f64,
+    /// Keep the totals in this directory, so that they go on after a restart of the gateway; unless
+    /// given, in the one that `$STATE_DIRECTORY` names.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Wait for the disk before anything is shown, so that totals survive a loss of power too.
+    #[arg(long)]
+    durable: bool,
+    /// Of a damaged state, use what is before the damage, and set the damaged file aside.
+    #[arg(long)]
+    state_salvage: bool,
+    /// Take over a state that was written on another machine, which no longer uses it.
+    #[arg(long)]
+    state_moved: bool,
     /// Go on serving when all input has ended.
     #[arg(long)]
     stay: bool,
@@ -86,10 +105,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
                     it, as in: tapes simulate --seconds 10 | tapes gateway --stdin"
             .to_owned());
     }
-    let fleet = SharedFleet::new(
-        Fleet::new(node_id(), Limits::default()),
-        Arc::new(SystemTimeSource::new()),
-    );
+    let (fleet, saver) = state::open(&arguments.state_options())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let files = open_files(&arguments.file)?;
@@ -106,6 +122,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     if let Some(http) = http {
         http.stop();
     }
+    drop(saver);
     if arguments.stream {
         eprint!("{table}");
         return Ok(crate::DONE);
@@ -113,14 +130,15 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     output::print(&table).map(|()| crate::DONE)
 }
 
-/// Returns a name for this receiver that no other one has.
-fn node_id() -> NodeId {
-    let random = |n: u64| RandomState::new().hash_one(n).to_be_bytes();
-    let mut id = [0; 16];
-    let (left, right) = id.split_at_mut(8);
-    left.copy_from_slice(&random(0));
-    right.copy_from_slice(&random(1));
-    NodeId(id)
+impl Arguments {
+    fn state_options(&self) -> state::Options {
+        let options = StoreOptions::new()
+            .with_this_machine()
+            .with_durable(self.durable)
+            .with_salvage(self.state_salvage)
+            .with_moved(self.state_moved);
+        state::Options { directory: self.state.clone(), options }
+    }
 }
 
 fn open_files(paths: &[PathBuf]) -> Result<Vec<(String, File)>, String> {

@@ -6,6 +6,7 @@ mod decode;
 mod gateway;
 mod output;
 mod simulate;
+mod state;
 mod table;
 mod terminal;
 

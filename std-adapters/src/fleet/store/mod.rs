@@ -261,7 +261,7 @@ impl Store {
                 self.unwritten.clear();
                 self.rewrite(whole)
             }
-            None => self.append(batch.content),
+            None => self.append(batch.content, false),
         };
         self.note(&result);
         result
@@ -278,14 +278,23 @@ impl Store {
         self.trouble = result.as_ref().err().map(ToString::to_string);
     }
 
-    fn append(&mut self, content: Vec<u8>) -> Result<(), StoreError> {
-        if content.is_empty() && self.unwritten.is_empty() {
-            return Ok(());
+    /// Appends a batch and those before it that could not be written; nothing if there is nothing
+    /// to say, unless it is a mark.
+    fn append(&mut self, content: Vec<u8>, is_mark: bool) -> Result<(), StoreError> {
+        if content.is_empty() && !is_mark {
+            if self.unwritten.is_empty() {
+                return Ok(());
+            }
+            return self.write_unwritten();
         }
         if let Some((_, since)) = &mut self.since {
             since.push(content.clone());
         }
         self.unwritten.push(content);
+        self.write_unwritten()
+    }
+
+    fn write_unwritten(&mut self) -> Result<(), StoreError> {
         let mut bytes = Vec::new();
         for (number, content) in (self.next..).zip(&self.unwritten) {
             // None is longer than 4 GiB, which is more than the state may take.
@@ -319,6 +328,22 @@ impl Store {
         self.stats.writes += 1;
         self.stats.bytes += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Marks an orderly end and waits for the disk: what is behind damage before the mark is known
+    /// to be missing.
+    ///
+    /// A failure is noted like any other.
+    pub fn close(&mut self) {
+        let mut result = Ok(());
+        if self.unwritten.is_empty() && !self.incomplete && self.len > self.whole_len {
+            result = self.append(Vec::new(), true);
+        }
+        let synced = self.file.sync().map_err(|source| {
+            let path = self.directory.shown(STATE_NAME);
+            StoreError::Io { action: "sync", path, source }
+        });
+        self.note(&result.and(synced));
     }
 
     fn rewrite(&mut self, whole: Vec<u8>) -> Result<(), StoreError> {

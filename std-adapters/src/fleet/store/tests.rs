@@ -363,7 +363,7 @@ fn a_state_of_another_machine_or_a_later_version_is_refused() {
 fn a_batch_that_cannot_be_understood_is_damage() {
     let disk = MemoryDirectory::new();
     let (mut store, _) = open(&disk).unwrap();
-    store.append(vec![0xff; 9]).unwrap();
+    store.append(vec![0xff; 9], false).unwrap();
     let at = u64::try_from(disk.contents(STATE_NAME).unwrap().len() - 29).unwrap();
     assert!(matches!(open(&disk), Err(StoreError::Damaged { at: found, .. }) if found == at));
 }
