@@ -85,9 +85,12 @@ impl Gateway {
     }
 
     pub(crate) fn start_at(http: &str, arguments: &[&str]) -> Self {
-        let mut child = Command::new(tapes())
-            .args(["gateway", "--http", http])
-            .args(arguments)
+        Self::spawn(Command::new(tapes()).args(["gateway", "--http", http]).args(arguments))
+    }
+
+    /// Starts a gateway by a command that becomes one, and waits until it serves.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -92,6 +92,10 @@ pub struct Store {
     /// Why the last write failed.
     trouble: Option<String>,
     durable: bool,
+    /// See [`CHANGES_MIN`].
+    changes_min: u64,
+    /// See [`UNWRITTEN_MAX`].
+    unwritten_max: usize,
     stats: StoreStats,
 }
 
@@ -162,6 +166,8 @@ impl Store {
             since: None,
             trouble: None,
             durable: options.durable,
+            changes_min: CHANGES_MIN,
+            unwritten_max: UNWRITTEN_MAX,
             stats: StoreStats { cut_bytes: cut, ..StoreStats::default() },
         };
         Ok((store, opened.saved))
@@ -190,6 +196,8 @@ impl Store {
             since: None,
             trouble: None,
             durable: options.durable,
+            changes_min: CHANGES_MIN,
+            unwritten_max: UNWRITTEN_MAX,
             stats: StoreStats { rewrites: 1, bytes: rewrite.len(), ..StoreStats::default() },
             header,
             file: rewrite.into_file(),
@@ -301,7 +309,7 @@ impl Store {
             let _ = self.header.put_batch(&mut bytes, number, content);
         }
         if let Err(source) = self.append_bytes(&bytes) {
-            if bytes.len() > UNWRITTEN_MAX {
+            if bytes.len() > self.unwritten_max {
                 self.unwritten.clear();
                 self.incomplete = true;
             }
@@ -356,7 +364,7 @@ impl Store {
     #[must_use]
     pub fn wants_rewrite(&self) -> bool {
         let changes = self.len.saturating_sub(self.whole_len);
-        self.since.is_none() && (self.incomplete || changes > self.whole_len.max(CHANGES_MIN))
+        self.since.is_none() && (self.incomplete || changes > self.whole_len.max(self.changes_min))
     }
 
     /// Begins to write the file anew. Batches go on being appended to the present one meanwhile.

@@ -96,6 +96,12 @@ fn history(desk: &mut Desk, mut after: impl FnMut(&mut Desk)) {
     let (mut a, mut b) = (rich(1, 1), Board::new(2, 7));
     let mut frames = vec![b.loops(3), a.hello(), a.data(&values(1)), a.dict(), b.hello()];
     frames.extend([b.dict(), b.loops(5)]);
+    // One that counted before anybody listened.
+    let mut old = Board::new(3, 1);
+    (old.seq, old.uptime) = (1_000_000, 3_600_000_000);
+    frames.extend([old.hello(), old.dict(), old.loops(70_000), old.loops(70_001)]);
+    old.reboot(2);
+    frames.extend([old.hello(), old.loops(4)]);
     for round in 2..8 {
         frames.extend([a.data(&values(round)), a.family(4, &[(1, Value::Unsigned(round))])]);
     }
@@ -145,6 +151,7 @@ fn a_restart_changes_nothing() {
         );
         desk.save().unwrap();
         let before = desk.bench.fleet.snapshot(desk.bench.now);
+        let merged_before = merged(&desk);
         let desk = desk.restart();
         let after = desk.bench.fleet.snapshot(desk.bench.now);
         for (before, after) in before.devices.iter().zip(&after.devices) {
@@ -159,7 +166,15 @@ fn a_restart_changes_nothing() {
             assert_eq!(shown(before), shown(after));
         }
         assert_eq!(before.links, after.links);
+        assert_eq!(merged(&desk), merged_before);
+        let loops = merged_before.iter().find(|(name, _)| name == "loops").unwrap().1;
+        assert!(loops < 10_000, "{loops}: 70,000 of them were counted before");
     }
+}
+
+fn merged(desk: &Desk) -> Vec<(String, u64)> {
+    let merged = desk.bench.fleet.merged().into_iter();
+    merged.map(|m| (m.key.name.to_string(), m.total.value().count().unwrap())).collect()
 }
 
 /// A kill can come in the middle of a write, and only what was under way may be missing.
@@ -275,17 +290,18 @@ fn what_cannot_be_written_for_long_becomes_a_rewrite() {
     let disk = MemoryDirectory::new();
     let mut desk = Desk::new(&disk, Duration::from_secs(5_000));
     disk.set_read_only(true);
+    desk.store.unwritten_max = 64 << 10;
     let mut board = Board::new(1, 1);
     for round in 1..100 {
         let counts: Vec<u64> = (0..256).map(|i| u64::MAX - i - round).collect();
-        for id in 0..40 {
+        for id in 0..4 {
             let counts = Counts { buckets: &counts, ..Counts::default() };
             let value = Value::Distribution(Distribution::new(BIG, counts));
             desk.bench.feed_all(&[board.data(&[(id, value)])]);
         }
         let error = desk.save().unwrap_err();
         assert!(error.to_string().contains("must be writable"), "{error}");
-        assert!(desk.store.unwritten.iter().map(Vec::len).sum::<usize>() <= 5 << 20);
+        assert!(desk.store.unwritten.iter().map(Vec::len).sum::<usize>() <= 80 << 10);
         if desk.store.incomplete {
             disk.set_read_only(false);
             desk.save().unwrap();
@@ -373,6 +389,7 @@ fn a_batch_that_cannot_be_understood_is_damage() {
 fn the_file_is_written_anew_when_changes_outgrow_it() {
     let disk = MemoryDirectory::new();
     let mut desk = Desk::new(&disk, Duration::from_secs(5_000));
+    desk.store.changes_min = 8 << 10;
     let mut board = rich(1, 1);
     desk.bench.feed_all(&[board.hello(), board.dict()]);
     let mut longest = 0;
@@ -383,7 +400,7 @@ fn the_file_is_written_anew_when_changes_outgrow_it() {
         desk.save().unwrap();
         longest = longest.max(disk.contents(STATE_NAME).unwrap().len());
     }
-    assert!(longest < 5 << 20, "{longest} bytes");
+    assert!(longest < 10 << 10, "{longest} bytes");
     assert_eq!(told(open(&disk).unwrap().1.state()), told(desk.bench.fleet.state()));
     assert_eq!(desk.store.stats().bytes, disk.written());
 }
