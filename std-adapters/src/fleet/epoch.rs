@@ -53,6 +53,8 @@ pub enum Change {
     Describe(u32, Arc<Entry>),
     /// A metric got a value; one that waited for its entry is done with.
     Record(MetricKey, Ingest, Record),
+    /// A metric was heard again, in a frame of this sequence number, with the value it has.
+    Again(MetricKey, Ingest, u64),
     /// A metric whose meaning is not known got a value.
     Undescribed(MetricKey, Record),
     /// It turned out whether the values began at zero while this receiver's state existed.
@@ -100,11 +102,20 @@ pub struct Room {
     pub bytes: usize,
 }
 
-/// A record, and whether it changed since changes were taken last.
+/// What of a record changed since changes were taken last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Dirty {
+    Nothing,
+    /// Only its sequence number, as in most keyframes.
+    Seq,
+    Value,
+}
+
+/// A record, and what of it changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kept {
     record: Record,
-    dirty: bool,
+    dirty: Dirty,
 }
 
 /// A value that waits for its dictionary entry.
@@ -260,6 +271,7 @@ impl EpochData {
             }
             Change::Describe(id, entry) => self.describe(id, entry, room),
             Change::Record(key, ingest, record) => self.record((key, ingest), record, room),
+            Change::Again(key, ingest, seq) => self.again((key, ingest), seq),
             Change::Undescribed(key, record) => self.wait(key, record, room),
             Change::Began(here) => self.begin(here),
             Change::Base(key, value) => self.base(key, value, room),
@@ -367,7 +379,7 @@ impl EpochData {
             if !self.has_room(bytes, room) {
                 return Applied::Full;
             }
-            self.records.insert(key, Kept { record, dirty: true });
+            self.records.insert(key, Kept { record, dirty: Dirty::Value });
             self.dirty = true;
             self.bytes = self.bytes.saturating_add(bytes);
             return Applied::Done;
@@ -376,14 +388,28 @@ impl EpochData {
         if self.bytes.saturating_sub(before).saturating_add(bytes) > room.bytes {
             return Applied::Full;
         }
+        let is_same = known.dirty != Dirty::Value && known.record.value == record.value;
         let merged = known.record.merge(record);
         if merged == Merged::Ignored {
             return Applied::Unchanged;
         }
-        (known.dirty, self.dirty) = (true, true);
+        known.dirty = if is_same { Dirty::Seq } else { Dirty::Value };
+        self.dirty = true;
         let after = known.record.value.size_bytes() + NODE_BYTES;
         self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
         if merged == Merged::Conflict { Applied::Conflict } else { Applied::Done }
+    }
+
+    fn again(&mut self, key: (MetricKey, Ingest), seq: u64) -> Applied {
+        match self.records.get_mut(&key) {
+            Some(known) if seq > known.record.seq => {
+                known.record.seq = seq;
+                known.dirty = known.dirty.max(Dirty::Seq);
+                self.dirty = true;
+                Applied::Done
+            }
+            _ => Applied::Unchanged,
+        }
     }
 
     fn wait(&mut self, key: MetricKey, record: Record, room: Room) -> Applied {
@@ -441,32 +467,34 @@ impl EpochData {
         });
         let bases = self.bases.iter().map(|(key, base)| Change::Base(*key, base.clone()));
         let fixed = [facts, losses, announced, began].into_iter().flatten();
-        fixed.chain(entries).chain(bases).chain(self.values_as_changes(|_| true))
-    }
-
-    /// Returns the records and waiting values that changed since this was called last.
-    pub(super) fn take_values(&mut self) -> Vec<Change> {
-        if !std::mem::take(&mut self.dirty) {
-            return Vec::new();
-        }
-        let changes = self.values_as_changes(|dirty| dirty).collect();
-        self.records.values_mut().for_each(|kept| kept.dirty = false);
-        self.waiting.values_mut().for_each(|waiting| waiting.dirty = false);
-        changes
-    }
-
-    fn values_as_changes(
-        &self,
-        wanted: impl Fn(bool) -> bool + Copy,
-    ) -> impl Iterator<Item = Change> {
-        let records = self.records.iter().filter(move |(_, kept)| wanted(kept.dirty));
+        let records = self.records.iter();
         let records =
-            records.map(|((key, ingest), kept)| Change::Record(*key, *ingest, kept.record.clone()));
-        let waiting = self.waiting.iter().filter(move |(_, waiting)| wanted(waiting.dirty));
-        let waiting = waiting.map(|(key, waiting)| {
-            Change::Waiting(*key, waiting.record.clone(), waiting.falls.clone())
-        });
-        records.chain(waiting)
+            records.map(|((key, at), kept)| Change::Record(*key, *at, kept.record.clone()));
+        let waiting = self.waiting.iter().map(waiting_change);
+        fixed.chain(entries).chain(bases).chain(records).chain(waiting)
+    }
+
+    /// Returns the changes of records and waiting values since this was called last.
+    pub(super) fn take_values(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        if !std::mem::take(&mut self.dirty) {
+            return changes;
+        }
+        for ((key, ingest), kept) in &mut self.records {
+            match std::mem::replace(&mut kept.dirty, Dirty::Nothing) {
+                Dirty::Nothing => {}
+                Dirty::Seq => changes.push(Change::Again(*key, *ingest, kept.record.seq)),
+                Dirty::Value => {
+                    changes.push(Change::Record(*key, *ingest, kept.record.clone()));
+                }
+            }
+        }
+        for (key, waiting) in &mut self.waiting {
+            if std::mem::take(&mut waiting.dirty) {
+                changes.push(waiting_change((key, waiting)));
+            }
+        }
+        changes
     }
 
     /// Returns the largest sequence number of a record, `None` without one.
@@ -490,6 +518,10 @@ impl EpochData {
         let waiting = self.waiting.into_iter().map(|(key, waiting)| (key, waiting.record));
         (changes, records.chain(waiting).collect())
     }
+}
+
+fn waiting_change((key, waiting): (&MetricKey, &Waiting)) -> Change {
+    Change::Waiting(*key, waiting.record.clone(), waiting.falls.clone())
 }
 
 const _: () = assert!(size_of::<Kept>() <= NODE_BYTES + 32, "records outgrew the estimate");

@@ -224,7 +224,9 @@ impl State {
     fn note(&mut self, origin: Origin, key: EpochKey, mutation: &Mutation) -> Option<Mutation> {
         let journal = self.journal.as_mut()?;
         match mutation {
-            Mutation::Change(Change::Record(..) | Change::Undescribed(..)) => return None,
+            Mutation::Change(Change::Record(..) | Change::Again(..) | Change::Undescribed(..)) => {
+                return None;
+            }
             // Its values are gone afterwards.
             Mutation::Fold => {
                 let data = self.origins.get_mut(&origin).and_then(|data| data.epochs.get_mut(&key));

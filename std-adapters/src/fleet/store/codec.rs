@@ -37,6 +37,8 @@ const F64: u8 = 3;
 const NULL: u8 = 4;
 const HISTOGRAM: u8 = 5;
 const OPAQUE: u8 = 6;
+/// The value that the key has already.
+const AGAIN: u8 = 7;
 
 /// Bits of a row's head that hold the shape.
 const SHAPE_BITS: u32 = 3;
@@ -143,7 +145,9 @@ fn buckets(spans: &[u64]) -> Result<Vec<u64>, Malformed> {
 pub(super) struct Row {
     pub(super) key: MetricKey,
     pub(super) ingest: Ingest,
-    pub(super) record: Record,
+    pub(super) seq: u64,
+    /// `None` for the value that the key has already.
+    pub(super) value: Option<Stored>,
 }
 
 /// Rows under way: each is stored as its difference from the one before.
@@ -164,12 +168,21 @@ impl RowWriter {
 
     /// Appends a row.
     pub(super) fn push(&mut self, key: MetricKey, ingest: Ingest, record: &Record) {
+        self.push_row(key, ingest, record.seq, Some(&record.value));
+    }
+
+    /// Appends a row of a value that the key has already.
+    pub(super) fn push_again(&mut self, key: MetricKey, ingest: Ingest, seq: u64) {
+        self.push_row(key, ingest, seq, None);
+    }
+
+    fn push_row(&mut self, key: MetricKey, ingest: Ingest, seq: u64, value: Option<&Stored>) {
         let (last_key, last_ingest, last_seq) = self.last;
         let gap = key.id.wrapping_sub(last_key.id);
         let keyed = key.cell != 0 || ingest != last_ingest;
         let head = (u64::from(gap) << ID_SHIFT)
             | if keyed { KEYED } else { 0 }
-            | u64::from(shape(&record.value));
+            | u64::from(value.map_or(AGAIN, shape));
         put(&mut self.bytes, &head);
         if keyed {
             let (code, other) = match ingest {
@@ -180,9 +193,11 @@ impl RowWriter {
             put(&mut self.bytes, &(key.cell, code));
             self.bytes.extend(other.into_iter().flatten());
         }
-        put(&mut self.bytes, &record.seq.wrapping_sub(last_seq).cast_signed());
-        put_value(&mut self.bytes, &record.value);
-        self.last = (key, ingest, record.seq);
+        put(&mut self.bytes, &seq.wrapping_sub(last_seq).cast_signed());
+        if let Some(value) = value {
+            put_value(&mut self.bytes, value);
+        }
+        self.last = (key, ingest, seq);
     }
 
     /// Returns the bytes so far and begins anew.
@@ -222,9 +237,12 @@ impl<'d> RowReader<'d> {
         }
         let seq = last_seq.wrapping_add_signed(take(&mut self.rest)?);
         let [shape, ..] = (head & (KEYED - 1)).to_le_bytes();
-        let value = take_value(&mut self.rest, shape)?;
+        let value = match shape {
+            AGAIN => None,
+            _ => Some(take_value(&mut self.rest, shape)?),
+        };
         self.last = (key, ingest, seq);
-        Ok(Row { key, ingest, record: Record { seq, value } })
+        Ok(Row { key, ingest, seq, value })
     }
 }
 
@@ -285,17 +303,28 @@ mod tests {
             (at(u32::MAX, u32::MAX), own, 1, Stored::Histogram(Box::new(histogram))),
             (at(1, 0), Ingest::Absolute, 1, Stored::Opaque([1, 2, 3].into())),
         ]
-        .map(|(key, ingest, seq, value)| Row { key, ingest, record: Record { seq, value } })
-        .into()
+        .map(|(key, ingest, seq, value)| Row { key, ingest, seq, value: Some(value) })
+        .into_iter()
+        .chain([Row { key: at(1, 1), ingest: own, seq: 77, value: None }])
+        .collect()
+    }
+
+    fn written(node: NodeId) -> Vec<u8> {
+        let mut writer = RowWriter::new(node);
+        for Row { key, ingest, seq, value } in rows() {
+            match value {
+                Some(value) => writer.push(key, ingest, &Record { seq, value }),
+                None => writer.push_again(key, ingest, seq),
+            }
+        }
+        writer.finish()
     }
 
     /// A value that comes back changed is a wrong total for ever.
     #[test]
     fn rows_come_back_as_they_were() {
         let node = NodeId([7; 16]);
-        let mut writer = RowWriter::new(node);
-        rows().iter().for_each(|row| writer.push(row.key, row.ingest, &row.record));
-        let bytes = writer.finish();
+        let bytes = written(node);
         let read: Result<Vec<_>, _> = RowReader::new(&bytes, node).collect();
         assert_eq!(read.unwrap(), rows());
     }
@@ -304,9 +333,7 @@ mod tests {
     #[test]
     fn rows_cut_anywhere_are_malformed_or_fewer() {
         let node = NodeId([7; 16]);
-        let mut writer = RowWriter::new(node);
-        rows().iter().for_each(|row| writer.push(row.key, row.ingest, &row.record));
-        let bytes = writer.finish();
+        let bytes = written(node);
         for cut in 0..bytes.len() {
             let read: Vec<_> = RowReader::new(&bytes[..cut], node).map_while(Result::ok).collect();
             assert_eq!(read, rows()[..read.len()], "cut at {cut}");

@@ -18,6 +18,7 @@ use crate::fleet::fold::Remains;
 use crate::fleet::identity::{EpochKey, NodeId};
 use crate::fleet::limits::Limits;
 use crate::fleet::link::LinkCounts;
+use crate::fleet::record::Record;
 use crate::fleet::refusal;
 use crate::fleet::series::{Measure, Total};
 use crate::fleet::session::Heard;
@@ -128,14 +129,17 @@ impl Reader<'_> {
             }
             Line::Bases(rows) => {
                 for row in RowReader::new(rows, self.node) {
-                    let Row { key, record, .. } = row?;
-                    self.change(Change::Base(key, record.value))?;
+                    let Row { key, value, .. } = row?;
+                    self.change(Change::Base(key, value.ok_or(Malformed)?))?;
                 }
             }
             Line::Values(rows) => {
                 for row in RowReader::new(rows, self.node) {
-                    let Row { key, ingest, record } = row?;
-                    self.change(Change::Record(key, ingest, record))?;
+                    let Row { key, ingest, seq, value } = row?;
+                    self.change(match value {
+                        Some(value) => Change::Record(key, ingest, Record { seq, value }),
+                        None => Change::Again(key, ingest, seq),
+                    })?;
                 }
             }
             line => {
@@ -174,9 +178,10 @@ impl Reader<'_> {
             Line::Assumed { id, body } => Change::Assumed(id, self.body(body)?),
             Line::Began(here) => Change::Began(here),
             Line::Waiting { row, falls } => {
-                let Row { key, record, .. } =
+                let Row { key, seq, value, .. } =
                     RowReader::new(row, self.node).next().ok_or(Malformed)??;
-                Change::Waiting(key, record, falls.into_iter().collect())
+                let value = value.ok_or(Malformed)?;
+                Change::Waiting(key, Record { seq, value }, falls.into_iter().collect())
             }
             // Dealt with where they are read.
             _ => return Err(Malformed),

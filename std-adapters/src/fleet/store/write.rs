@@ -123,12 +123,13 @@ impl BatchWriter {
         }
     }
 
-    fn row(&mut self, kind: Rows, key: MetricKey, ingest: Ingest, record: &Record) {
+    /// Returns the rows of a kind, to append to.
+    fn rows(&mut self, kind: Rows) -> &mut RowWriter {
         if self.kind != kind {
             self.end_rows();
             self.kind = kind;
         }
-        self.rows.push(key, ingest, record);
+        &mut self.rows
     }
 
     fn end_rows(&mut self) {
@@ -143,10 +144,15 @@ impl BatchWriter {
 
     fn change(&mut self, change: &Change) {
         match change {
-            Change::Record(key, ingest, record) => self.row(Rows::Values, *key, *ingest, record),
+            Change::Record(key, ingest, record) => {
+                self.rows(Rows::Values).push(*key, *ingest, record);
+            }
+            Change::Again(key, ingest, seq) => {
+                self.rows(Rows::Values).push_again(*key, *ingest, *seq);
+            }
             Change::Base(key, value) => {
                 let record = Record { seq: 0, value: value.clone() };
-                self.row(Rows::Bases, *key, Ingest::Absolute, &record);
+                self.rows(Rows::Bases).push(*key, Ingest::Absolute, &record);
             }
             Change::Facts(facts) => self.line(&Line::Facts {
                 build_id: facts.build_id,
