@@ -229,7 +229,7 @@ impl<const N: usize> Rates<N> {
         let started = core::mem::replace(&mut self.started, true);
         self.missed = 0;
         let _ = source.visit(0, &mut |sample| {
-            let count = match (sample.descriptor.kind, sample.value) {
+            let count = match (sample.kind, sample.value) {
                 (Kind::Meter, Value::Unsigned(count)) => count,
                 (Kind::Timer(_), Value::Distribution(distribution)) => distribution.count(),
                 _ => return ControlFlow::Continue(()),

@@ -36,7 +36,7 @@ pub trait Source {
     /// let motor = REGISTRY.filter(|it| it.name.starts_with("motor.") && it.kind == Kind::Counter);
     /// let mut names = Vec::new();
     /// let _ = motor.visit(0, &mut |sample| {
-    ///     names.push(sample.descriptor.name);
+    ///     names.push(sample.descriptor().name);
     ///     ControlFlow::Continue(())
     /// });
     /// assert_eq!(names, ["motor.loops"]);
@@ -75,7 +75,7 @@ impl<S: Source, F: Fn(&Descriptor<'_>) -> bool> Source for Filter<'_, S, F> {
         visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         self.source.visit(from, &mut |sample| {
-            if (self.wanted)(&sample.descriptor) {
+            if (self.wanted)(&sample.descriptor()) {
                 visitor(sample)
             } else {
                 ControlFlow::Continue(())

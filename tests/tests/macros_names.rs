@@ -64,7 +64,7 @@ fn names_make_groups() {
     REGISTRY.attach(&ERRORS).unwrap();
     let mut seen = Vec::new();
     let _: std::ops::ControlFlow<()> = REGISTRY.visit(0, &mut |sample| {
-        let metric = sample.descriptor;
+        let metric = sample.descriptor();
         seen.push(format!("{} {:?} {}", metric.name, metric.unit.per(), metric.help));
         std::ops::ControlFlow::Continue(())
     });

@@ -10,7 +10,7 @@ use tapes_core::{Label, Metered, Registry, Source, filled, templates};
 fn described(source: &impl Source) -> Vec<String> {
     let mut lines = Vec::new();
     let _: ControlFlow<()> = source.visit(0, &mut |sample| {
-        let metric = sample.descriptor;
+        let metric = sample.descriptor();
         let labels: String =
             metric.labels.iter().map(|(name, value)| format!(" {name}={value}")).collect();
         lines.push(format!("{}{labels}: {}", metric.name, metric.help));

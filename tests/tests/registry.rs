@@ -15,8 +15,8 @@ use tapes_core::{
 fn read(source: &dyn Source) -> Vec<(u32, String, String)> {
     let mut seen = Vec::new();
     let _ = source.visit(0, &mut |sample| {
-        let mut name = sample.descriptor.name.to_owned();
-        for (label, value) in sample.descriptor.dimensions.labels(sample.cell) {
+        let mut name = sample.descriptor().name.to_owned();
+        for (label, value) in sample.descriptor().dimensions.labels(sample.cell) {
             name += &format!(",{label}={value}");
         }
         let value = match sample.value {
@@ -344,7 +344,7 @@ proptest! {
                 Value::Signed(value) => i128::from(value),
                 _ => i128::MIN,
             };
-            seen.insert(sample.descriptor.name.to_owned(), (sample.descriptor.kind, value));
+            seen.insert(sample.descriptor().name.to_owned(), (sample.kind, value));
             ControlFlow::Continue(())
         });
         prop_assert_eq!(seen, model);

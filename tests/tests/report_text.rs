@@ -172,7 +172,7 @@ fn statsd_lines_in_chunks_are_lines() {
                 .with_totals(true);
             let _ = source.visit(0, &mut |sample| {
                 encoder.metric(
-                    &sample.descriptor,
+                    &sample.descriptor(),
                     sample.cell,
                     &sample.value,
                     None,

@@ -66,10 +66,10 @@ fn every_kind_records_what_its_shared_handle_records() -> Result<(), RegisterErr
     assert_eq!(timer.distribution().sum(), 300);
     let mut kinds = Vec::new();
     let _ = ALL.visit(0, &mut |sample| {
-        if sample.descriptor.name == "all.counter" {
+        if sample.descriptor().name == "all.counter" {
             assert!(matches!(sample.value, Value::Unsigned(n) if n == 1 + u64::from(u32::MAX)));
         }
-        kinds.push(sample.descriptor.kind);
+        kinds.push(sample.kind);
         core::ops::ControlFlow::Continue(())
     });
     assert!(matches!(

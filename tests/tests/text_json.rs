@@ -28,8 +28,8 @@ impl Source for Made<'_> {
         for (id, (descriptor, values)) in (0..).zip(&self.0) {
             for (cell, value) in (0..).zip(values) {
                 if id >= from {
-                    let (descriptor, value) = (*descriptor, *value);
-                    visitor(Sample { id, cell, word: 0, descriptor, value })?;
+                    let sample = Sample::new(id, descriptor.name, descriptor, *value);
+                    visitor(Sample { cell, ..sample })?;
                 }
             }
         }

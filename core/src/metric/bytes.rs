@@ -14,8 +14,13 @@ pub(crate) const VARINT_LEN_MAX: usize = 10;
 
 /// Returns the number of bytes that `value` takes as a varint, 1 to 10.
 pub(crate) const fn uvarint_len(value: u64) -> usize {
-    let bits = 64 - (value | 1).leading_zeros() as usize;
-    bits.div_ceil(7)
+    let mut rest = value >> 7;
+    let mut len = 1;
+    while rest > 0 {
+        rest >>= 7;
+        len += 1;
+    }
+    len
 }
 
 /// Maps a signed value to an unsigned one so that small magnitudes stay small.
@@ -29,6 +34,8 @@ pub(crate) const fn unzigzag(value: u64) -> i64 {
 }
 
 /// A bounded writer over a borrowed buffer; what does not fit is remembered, not written.
+///
+/// On devices its functions are kept apart: inlined they would be a third of an encoder.
 #[derive(Debug)]
 pub(crate) struct Writer<'b> {
     buffer: &'b mut [u8],
@@ -68,13 +75,14 @@ impl<'b> Writer<'b> {
     }
 
     /// Replaces a byte that was written before.
-    pub(crate) fn patch(&mut self, at: usize, byte: u8) {
+    pub(crate) fn patch(&mut self, at: usize, f: impl FnOnce(u8) -> u8) {
         if let Some(place) = self.buffer.get_mut(at) {
-            *place = byte;
+            *place = f(*place);
         }
     }
 
     /// Appends one byte.
+    #[cfg_attr(not(feature = "std"), inline(never))]
     pub(crate) const fn u8(&mut self, byte: u8) {
         if self.len < self.buffer.len() {
             self.buffer[self.len] = byte;
@@ -82,6 +90,8 @@ impl<'b> Writer<'b> {
         self.len = self.len.saturating_add(1);
     }
 
+    /// Appends a varint.
+    #[cfg_attr(not(feature = "std"), inline(never))]
     pub(crate) const fn uvarint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.u8((value & 0x7f) as u8 | 0x80);
@@ -90,24 +100,28 @@ impl<'b> Writer<'b> {
         self.u8(value as u8);
     }
 
+    /// Appends four bytes, least significant first.
+    #[cfg(feature = "wire")]
+    #[cfg_attr(not(feature = "std"), inline(never))]
+    pub(crate) const fn u32le(&mut self, value: u32) {
+        self.raw(&value.to_le_bytes());
+    }
+
+    /// Appends eight bytes, least significant first.
+    #[cfg(feature = "wire")]
+    pub(crate) const fn u64le(&mut self, value: u64) {
+        self.u32le(value as u32);
+        self.u32le((value >> 32) as u32);
+    }
+
     /// Appends bytes as they are.
+    #[cfg_attr(not(feature = "std"), inline(never))]
     pub(crate) const fn raw(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some((first, tail)) = rest.split_first() {
             self.u8(*first);
             rest = tail;
         }
-    }
-
-    /// Appends what `f` writes into the free part of the buffer; it returns the length, or `None`
-    /// if it did not fit.
-    pub(crate) fn fill(&mut self, f: impl FnOnce(&mut [u8]) -> Option<usize>) {
-        let written = self.buffer.get_mut(self.len..).and_then(f);
-        // One more than there is says that something did not fit.
-        self.len = match written {
-            Some(len) => self.len.saturating_add(len),
-            None => self.buffer.len().saturating_add(1),
-        };
     }
 
     /// Appends a byte string with its length.
@@ -168,10 +182,24 @@ impl<'a> Reader<'a> {
 
     /// Reads a varint that must fit 32 bits.
     pub(crate) const fn uvarint32(&mut self) -> Option<u32> {
-        match self.uvarint() {
-            Some(value) if value <= u32::MAX as u64 => Some(value as u32),
-            _ => None,
+        // By itself, because 64-bit shifts are long on 32-bit targets.
+        let mut value = 0u32;
+        let mut shift = 0;
+        while shift < 64 {
+            let Some(byte) = self.u8() else { return None };
+            let bits = (byte & 0x7f) as u32;
+            if bits != 0 {
+                if shift > 28 || (bits << shift) >> shift != bits {
+                    return None;
+                }
+                value |= bits << shift;
+            }
+            if byte < 0x80 {
+                return Some(value);
+            }
+            shift += 7;
         }
+        None
     }
 
     pub(crate) const fn zigzag(&mut self) -> Option<i64> {
@@ -182,11 +210,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes exactly `len` bytes.
-    pub(crate) const fn take(&mut self, len: u64) -> Option<&'a [u8]> {
-        if len > self.rest.len() as u64 {
-            return None;
-        }
-        match self.rest.split_at_checked(len as usize) {
+    pub(crate) const fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        match self.rest.split_at_checked(len) {
             Some((taken, rest)) => {
                 self.rest = rest;
                 Some(taken)
@@ -197,8 +222,9 @@ impl<'a> Reader<'a> {
 
     /// Reads a byte string with its length.
     pub(crate) const fn bytes(&mut self) -> Option<&'a [u8]> {
-        match self.uvarint() {
-            Some(len) => self.take(len),
+        // Nothing is as long as 4 GiB.
+        match self.uvarint32() {
+            Some(len) => self.take(len as usize),
             None => None,
         }
     }

@@ -208,21 +208,3 @@ impl<'a> Descriptor<'a> {
         Some(Self { bits, kind, unit, name, help, labels, dimensions })
     }
 }
-
-/// Iterates over the bodies of entries laid end to end.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Entries<'a>(Reader<'a>);
-
-impl<'a> Entries<'a> {
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self(Reader::new(bytes))
-    }
-}
-
-impl<'a> Iterator for Entries<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        self.0.bytes()
-    }
-}

@@ -95,13 +95,7 @@ impl<'s> Distribution<'s> {
     #[must_use]
     pub fn min(&self) -> Option<u64> {
         match &self.numbers {
-            // Stored as the complement of 32 bits, so that all-zero words mean "none" and lanes
-            // combine by maximum.
-            Numbers::Live(run) => {
-                let stored = widen(run.largest(MIN_WORD));
-                let none = stored == 0 && run.largest(MAX_WORD) == 0;
-                if none { None } else { Some(u64::from(u32::MAX) - stored) }
-            }
+            Numbers::Live(run) => live_extremes(run).map(|(min, _)| min),
             Numbers::Counts(counts) => counts.min,
         }
     }
@@ -110,11 +104,17 @@ impl<'s> Distribution<'s> {
     #[must_use]
     pub fn max(&self) -> Option<u64> {
         match &self.numbers {
-            Numbers::Live(run) => {
-                self.min()?;
-                Some(widen(run.largest(MAX_WORD)))
-            }
+            Numbers::Live(run) => live_extremes(run).map(|(_, max)| max),
             Numbers::Counts(counts) => counts.max,
+        }
+    }
+
+    /// Returns the smallest and the largest raw value, `None` unless there are both.
+    #[cfg(feature = "wire")]
+    pub(crate) fn extremes(&self) -> Option<(u64, u64)> {
+        match &self.numbers {
+            Numbers::Live(run) => live_extremes(run),
+            Numbers::Counts(counts) => counts.min.zip(counts.max),
         }
     }
 
@@ -148,13 +148,33 @@ impl<'s> Distribution<'s> {
         }
     }
 
+    /// Returns word `i` of those that count: the zero bucket, the buckets, the overflow bucket.
+    pub(crate) fn count_of(&self, i: usize) -> u64 {
+        let len = self.geometry.len as usize;
+        match &self.numbers {
+            Numbers::Live(run) => widen(run.total(ZERO_WORD.wrapping_add(i))),
+            Numbers::Counts(counts) if i == 0 => counts.zero,
+            Numbers::Counts(counts) if i > len => counts.overflow,
+            Numbers::Counts(counts) => counts.buckets.get(i.wrapping_sub(1)).copied().unwrap_or(0),
+        }
+    }
+
     /// Returns the number of values: the sum of all buckets.
     #[must_use]
     pub fn count(&self) -> u64 {
-        let buckets =
-            (0..self.geometry.len).fold(0, |sum: u64, i| sum.wrapping_add(self.bucket(i)));
-        self.zero().wrapping_add(buckets).wrapping_add(self.overflow())
+        let counts = 0..=(self.geometry.len as usize).wrapping_add(1);
+        counts.fold(0, |sum: u64, i| sum.wrapping_add(self.count_of(i)))
     }
+}
+
+/// Returns the smallest and the largest value; the smallest is read first.
+fn live_extremes(run: &Run<'_>) -> Option<(u64, u64)> {
+    // Stored as the complement of 32 bits, so that all-zero words mean "none" and lanes combine by
+    // maximum.
+    let stored = widen(run.largest(MIN_WORD));
+    let max = widen(run.largest(MAX_WORD));
+    let none = stored == 0 && max == 0;
+    if none { None } else { Some((u64::from(u32::MAX).wrapping_sub(stored), max)) }
 }
 
 #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets, u64 on others")]

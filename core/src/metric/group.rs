@@ -3,7 +3,8 @@
 use core::ops::ControlFlow;
 
 use super::bytes::Writer;
-use super::descriptor::{BITS_ABSOLUTE, Descriptor, Entries, Labels};
+use super::description::{Description, Entries, Outline};
+use super::descriptor::{BITS_ABSOLUTE, Descriptor, Labels};
 use super::dimension::{CELLS_MAX, DIMENSIONS_MAX, Dimension, Dimensions};
 use super::distribution::{Distribution, histogram_words};
 use super::gauge::stored_value;
@@ -98,10 +99,10 @@ impl<'r> Group<'r> {
     pub(crate) fn repair(&self) {
         let mut offset = 0usize;
         for body in Entries::new(self.entries) {
-            let Some(descriptor) = Descriptor::read_body(body) else { break };
-            let words = words_of(descriptor.kind);
-            for _ in 0..descriptor.dimensions.cells() {
-                if descriptor.kind.buckets().is_some() {
+            let Outline { kind, family } = Outline::of(body);
+            let words = words_of(kind);
+            for _ in 0..family.max(1) {
+                if kind.buckets().is_some() {
                     self.run.run(offset, words).repair_sum();
                 }
                 offset = offset.wrapping_add(words);
@@ -123,10 +124,9 @@ impl<'r> Group<'r> {
         let mut id = 0u32;
         let mut offset = 0usize;
         for body in Entries::new(self.entries) {
-            // Entries are made at compile time, so they can be read.
-            let Some(descriptor) = Descriptor::read_body(body) else { break };
-            let words = words_of(descriptor.kind);
-            for cell in 0..descriptor.dimensions.cells() {
+            let Outline { kind, family } = Outline::of(body);
+            let words = words_of(kind);
+            for cell in 0..family.max(1) {
                 if id >= from {
                     let run = self.run.run(offset, words);
                     #[expect(
@@ -134,13 +134,14 @@ impl<'r> Group<'r> {
                         reason = "storage is far below 2^32"
                     )]
                     let word = word_base.wrapping_add(offset as u32);
-                    let value = live_value(descriptor.kind, run);
                     visitor(Sample {
                         id: id_base.wrapping_add(id),
                         cell,
+                        family,
                         word,
-                        descriptor,
-                        value,
+                        kind,
+                        description: Description::encoded(body),
+                        value: live_value(kind, run),
                     })?;
                 }
                 offset = offset.wrapping_add(words);

@@ -188,6 +188,23 @@ impl Kind {
 
     pub(crate) const fn read(input: &mut Reader<'_>) -> Option<Self> {
         let Some(code) = input.u8() else { return None };
+        let mut buckets = Buckets { scale: 0, first: 0, len: 0 };
+        if Self::has_buckets(code) {
+            match Buckets::read(input) {
+                Some(read) => buckets = read,
+                None => return None,
+            }
+        }
+        Self::from_code(code, buckets)
+    }
+
+    /// Returns whether the kind of this code has buckets.
+    pub(super) const fn has_buckets(code: u8) -> bool {
+        code == 6 || code == 7
+    }
+
+    /// Returns the kind of this code; `buckets` is of no account if it has none.
+    pub(super) const fn from_code(code: u8, buckets: Buckets) -> Option<Self> {
         Some(match code {
             0 => Self::Counter,
             1 => Self::UpDown,
@@ -195,11 +212,8 @@ impl Kind {
             3 => Self::GaugeUint,
             4 => Self::GaugeFloat,
             5 => Self::Meter,
-            6 | 7 => match Buckets::read(input) {
-                Some(buckets) if code == 6 => Self::Histogram(buckets),
-                Some(buckets) => Self::Timer(buckets),
-                None => return None,
-            },
+            6 => Self::Histogram(buckets),
+            7 => Self::Timer(buckets),
             8 => Self::GaugeDouble,
             _ => return None,
         })

@@ -3,7 +3,8 @@
 #[cfg_attr(not(feature = "wire"), allow(dead_code, reason = "only frames need all of it"))]
 pub(crate) mod bytes;
 mod counter;
-pub(crate) mod descriptor;
+pub(crate) mod description;
+mod descriptor;
 mod dimension;
 mod distribution;
 mod exclusive;
@@ -20,6 +21,7 @@ mod storage;
 mod unit;
 
 pub use counter::{Counter, Meter, UpDown};
+pub use description::{Describe, Description};
 pub use descriptor::{BITS_ABSOLUTE, Descriptor, LABELS_MAX, Labels};
 pub use dimension::{CELLS_MAX, DIMENSIONS_MAX, Dimension, Dimensions};
 #[cfg(feature = "wire")]

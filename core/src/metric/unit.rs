@@ -45,7 +45,7 @@ const NAMES: [&str; 12] = [
 ];
 
 /// Code on the wire of a unit that carries its name.
-const OTHER_CODE: u8 = 255;
+pub(super) const OTHER_CODE: u8 = 255;
 
 impl<'a> BaseUnit<'a> {
     /// Returns the name as Prometheus uses it as a suffix, `""` for a plain number.

@@ -6,7 +6,7 @@ use super::name::Rendered;
 use super::producer::Call;
 use crate::error::RegisterError;
 use crate::metric::{
-    Descriptor, Dimension, Dimensions, Group, Kind, Labels, Layout, Unit, words_of,
+    Describe, Descriptor, Dimension, Dimensions, Group, Kind, Labels, Layout, Unit, words_of,
 };
 #[cfg(not(feature = "std"))]
 use tapes_hooks::Once;
@@ -94,13 +94,9 @@ impl Shape {
         Dimensions::new(self.dimensions).cells()
     }
 
-    pub(super) fn descriptor<'r>(&self, name: &'r str) -> Descriptor<'r> {
-        let unit = self.layout.map_or(self.details.unit, Layout::unit);
-        let mut descriptor = Descriptor::new(name, self.kind, unit);
-        descriptor.help = self.details.help;
-        descriptor.labels = Labels::new(self.details.labels);
-        descriptor.dimensions = Dimensions::new(self.dimensions);
-        descriptor
+    /// Returns the number of metrics of a family; 0 for a single one.
+    pub(super) const fn family(&self) -> u32 {
+        if self.dimensions.is_empty() { 0 } else { self.cells() }
     }
 
     /// Returns why this metric cannot serve as the one wanted, if so.
@@ -126,6 +122,17 @@ impl Shape {
             return Some(RegisterError::ProducerMismatch);
         }
         None
+    }
+}
+
+impl Describe for Shape {
+    fn describe<'s>(&'s self, name: &'s str) -> Descriptor<'s> {
+        let unit = self.layout.map_or(self.details.unit, Layout::unit);
+        let mut descriptor = Descriptor::new(name, self.kind, unit);
+        descriptor.help = self.details.help;
+        descriptor.labels = Labels::new(self.details.labels);
+        descriptor.dimensions = Dimensions::new(self.dimensions);
+        descriptor
     }
 }
 

@@ -13,8 +13,8 @@ use super::producer::{Call, Callable, Produced, Producer};
 use super::slot::{KeptName, Metric, RenderedNames, Shape, Slot};
 use crate::error::RegisterError;
 use crate::metric::{
-    Counter, Family, FamilyMember, Gauge, GaugeValue, Group, Histogram, Kind, LabelSet, Layout,
-    Meter, Run, Sample, Timer, Unit, UpDown, live_value,
+    Counter, Description, Family, FamilyMember, Gauge, GaugeValue, Group, Histogram, Kind,
+    LabelSet, Layout, Meter, Run, Sample, Timer, Unit, UpDown, live_value,
 };
 use crate::name::{check_label_name, is_branch_of};
 use crate::sync::registering;
@@ -186,7 +186,7 @@ impl<'r> RegistryView<'r> {
             }
             let mut conflict = None;
             let _ = group.visit_from(0, 0, 0, &mut |new| {
-                conflict = self.conflict(new.descriptor.name);
+                conflict = self.conflict(new.descriptor().name);
                 if conflict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             conflict.map_or_else(|| self.fill(Slot::Group(group)), Err)
@@ -310,7 +310,7 @@ impl<'r> RegistryView<'r> {
     pub(super) fn conflict(&self, name: &str) -> Option<RegisterError> {
         let mut conflict = None;
         let _ = self.visit_slots(0, &mut |sample, declared| {
-            let other = sample.descriptor.name;
+            let other = sample.descriptor().name;
             conflict = if other == name {
                 Some(if declared { RegisterError::Declared } else { RegisterError::KindMismatch })
             } else if is_branch_of(other, name) {
@@ -378,23 +378,24 @@ impl<'r> RegistryView<'r> {
 
 /// Visits the cells of one metric: one, or those of a family.
 fn visit_cells<'r>(
-    shape: &Shape,
+    shape: &'r Shape,
     name: &'r str,
     run: Run<'r>,
     id: u32,
     word: u32,
     visitor: &mut dyn FnMut(Sample<'r>, bool) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
-    let descriptor = shape.descriptor(name);
+    let (kind, family) = (shape.kind, shape.family());
+    let description = Description::new(name, shape);
     let words = shape.cell_words();
     let mut offset = 0usize;
     for cell in 0..shape.cells() {
         let value = shape
             .call
-            .map_or_else(|| live_value(shape.kind, run.run(offset, words)), |call| call.value());
+            .map_or_else(|| live_value(kind, run.run(offset, words)), |call| call.value());
         #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
         let word = word.wrapping_add(offset as u32);
-        visitor(Sample { id, cell, word, descriptor, value }, false)?;
+        visitor(Sample { id, cell, family, word, kind, description, value }, false)?;
         offset = offset.wrapping_add(words);
     }
     ControlFlow::Continue(())

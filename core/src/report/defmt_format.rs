@@ -4,8 +4,8 @@ use defmt::{Format, Formatter};
 
 use super::defmt_reporter::Measured;
 use crate::metric::{
-    Counter, Dimensions, Distribution, Gauge, GaugeValue, Group, Histogram, Labels, Meter, Timer,
-    Unit, UpDown, Value,
+    Counter, Description, Dimensions, Distribution, Gauge, GaugeValue, Group, Histogram, Labels,
+    Meter, Timer, Unit, UpDown, Value,
 };
 use crate::registry::{Registry, RegistryView};
 
@@ -30,6 +30,12 @@ impl Format for UpDown<'_> {
 impl<T: GaugeValue> Format for Gauge<'_, T> {
     fn format(&self, f: Formatter<'_>) {
         self.value().map_or(Value::Null, T::sample).format(f);
+    }
+}
+
+impl Format for Description<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        self.descriptor().format(f);
     }
 }
 

@@ -69,7 +69,7 @@ impl DefmtReporter {
     /// Logs every metric of a source, with its name as text.
     pub fn report(&mut self, source: &dyn Source) {
         let _ = source.visit(0, &mut |sample| {
-            let descriptor = &sample.descriptor;
+            let descriptor = &sample.descriptor();
             let (name, unit, value) = (descriptor.name, descriptor.unit, &sample.value);
             let labels = SampleLabels { descriptor, cell: sample.cell };
             defmt::println!("{=str}{} {}", name, labels, Measured { value, unit });

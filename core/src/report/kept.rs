@@ -197,11 +197,11 @@ impl<const METRICS: usize> Kept<METRICS> {
         source
             .visit(0, &mut |sample| {
                 let counts = matches!(sample.value, Value::Unsigned(_) | Value::Distribution(_));
-                let single = sample.descriptor.dimensions.is_empty();
+                let single = sample.family == 0;
                 let last = usize::try_from(sample.id).ok().and_then(|id| self.last.get(id));
                 let believable = match last.map(get) {
                     // Families and set values have no single count to compare.
-                    Some(last) if counts && single && !sample.descriptor.kind.is_gauge() => {
+                    Some(last) if counts && single && !sample.kind.is_gauge() => {
                         let before = if last == 0 { 0 } else { !last };
                         fingerprint(&sample.value).wrapping_sub(before) < 1 << 31
                     }

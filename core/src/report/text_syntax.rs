@@ -33,7 +33,7 @@ impl Pieces for Json {
         let next_cell = before.and_then(|(id, cell)| find(source, id, cell.wrapping_add(1)));
         let next = next_cell.map(|sample| (sample.id, sample.cell)).or_else(|| {
             let last = before.and_then(|(id, cell)| find(source, id, cell));
-            let (_, id) = next_by_name(source, last.map(|sample| sample.descriptor.name))?;
+            let (_, id) = next_by_name(source, last.map(|sample| sample.descriptor().name))?;
             Some((id, 0))
         });
         match next {
@@ -50,12 +50,12 @@ impl Pieces for Json {
         let mut tree = TreeWriter::new(&mut shared)?;
         if let Some(last) = part.before.and_then(|(id, cell)| find(part.source, id, cell)) {
             // Brings the writer to where it was after the piece before.
-            tree.metric(&last.descriptor, last.cell, &Value::Null, None)?;
+            tree.metric(&last.descriptor(), last.cell, &Value::Null, None)?;
         }
         window.mute(false);
         if let Some(sample) = part.sample() {
             let rates = (part.rates)(sample.id, sample.cell);
-            tree.metric(&sample.descriptor, sample.cell, &part.value, rates)?;
+            tree.metric(&sample.descriptor(), sample.cell, &part.value, rates)?;
         } else if part.piece == Piece::End {
             tree.finish()?;
             out.write_str("\n")?;
@@ -109,7 +109,7 @@ impl Pieces for Prometheus {
         };
         let from = leader.map_or(0, |leader| leader.saturating_add(1));
         let next = first(source, from, &mut |sample| {
-            sample.cell == 0 && !has_earlier(source, sample.id, &Family::of(&sample.descriptor))
+            sample.cell == 0 && !has_earlier(source, sample.id, &Family::of(&sample.descriptor()))
         });
         match next {
             Some(sample) => Piece::Header { leader: sample.id },
@@ -123,9 +123,9 @@ impl Pieces for Prometheus {
         if let Piece::Header { leader } = part.piece
             && let Some(sample) = find(part.source, leader, 0)
         {
-            encoder.family(&sample.descriptor)?;
+            encoder.family(&sample.descriptor())?;
         } else if let Some(sample) = part.sample() {
-            encoder.sample(&[], &sample.descriptor, sample.cell, &part.value)?;
+            encoder.sample(&[], &sample.descriptor(), sample.cell, &part.value)?;
         } else if part.piece == Piece::End {
             encoder.finish()?;
         }
@@ -135,9 +135,9 @@ impl Pieces for Prometheus {
 
 /// Returns the next sample after `at` that is of the family of `leader`.
 fn next_member<'s>(source: &'s dyn Source, leader: u32, at: (u32, u32)) -> Option<Sample<'s>> {
-    let family = Family::of(&find(source, leader, 0)?.descriptor);
+    let family = Family::of(&find(source, leader, 0)?.descriptor());
     first(source, at.0, &mut |sample| {
-        let other = Family::of(&sample.descriptor);
+        let other = Family::of(&sample.descriptor());
         (sample.id, sample.cell) > at && other == family && other.type_name() == family.type_name()
     })
 }
@@ -209,7 +209,7 @@ impl Pieces for Statsd {
             .with_totals(true);
         let rates = (part.rates)(sample.id, sample.cell);
         let mut result = Ok(());
-        encoder.metric(&sample.descriptor, sample.cell, &part.value, None, rates, &mut |line| {
+        encoder.metric(&sample.descriptor(), sample.cell, &part.value, None, rates, &mut |line| {
             if result.is_ok() {
                 result = out.write_str(line).and_then(|()| out.write_str("\n"));
             }

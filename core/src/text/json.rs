@@ -84,7 +84,7 @@ where
                 return ControlFlow::Break(());
             }
             let rates = rates(sample.id, sample.cell);
-            result = tree.metric(&sample.descriptor, sample.cell, &sample.value, rates);
+            result = tree.metric(&sample.descriptor(), sample.cell, &sample.value, rates);
             if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         result?;
@@ -100,7 +100,7 @@ pub(crate) fn next_by_name<'s, S: Source + ?Sized>(
 ) -> Option<(&'s str, u32)> {
     let mut next: Option<(&'s str, u32)> = None;
     let _ = source.visit(0, &mut |sample| {
-        let name = sample.descriptor.name;
+        let name = sample.descriptor().name;
         let is_after = last.is_none_or(|last| name_order(name, last) == Ordering::Greater);
         let is_nearer = next.is_none_or(|(next, _)| name_order(name, next) == Ordering::Less);
         if is_after && is_nearer {

@@ -351,11 +351,11 @@ where
     let mut encoder = Encoder::new(out, format);
     let mut result = Ok(());
     let _ = source.visit(0, &mut |sample| {
-        let family = Family::of(&sample.descriptor);
+        let family = Family::of(&sample.descriptor());
         if sample.cell != 0 || has_earlier(source, sample.id, &family) {
             return ControlFlow::Continue(());
         }
-        result = encoder.family(&sample.descriptor);
+        result = encoder.family(&sample.descriptor());
         if result.is_ok() {
             result = write_members(&mut encoder, source, sample.id, &family);
         }
@@ -372,7 +372,7 @@ pub(crate) fn has_earlier<S: Source + ?Sized>(source: &S, id: u32, family: &Fami
         if earlier.id >= id {
             return ControlFlow::Break(());
         }
-        found = earlier.cell == 0 && Family::of(&earlier.descriptor).clashes_with(family);
+        found = earlier.cell == 0 && Family::of(&earlier.descriptor()).clashes_with(family);
         if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     found
@@ -387,9 +387,9 @@ fn write_members<S: Source + ?Sized>(
 ) -> Result {
     let mut result = Ok(());
     let _ = source.visit(id, &mut |sample| {
-        let other = Family::of(&sample.descriptor);
+        let other = Family::of(&sample.descriptor());
         if other == *family && other.type_name() == family.type_name() {
-            result = encoder.sample(&[], &sample.descriptor, sample.cell, &sample.value);
+            result = encoder.sample(&[], &sample.descriptor(), sample.cell, &sample.value);
         }
         if result.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });

@@ -21,6 +21,7 @@ pub(super) const fn start(capacity: usize) -> usize {
 ///
 /// Returns the length of all that, or `None` if `start` is smaller than [`start`] says for `len`
 /// or the buffer ends too early.
+#[inline(never)]
 pub(super) fn encode_in_place(buffer: &mut [u8], start: usize, len: usize) -> Option<usize> {
     // A byte is written at most at 2 + i + i / 254 once i bytes were read, which is before the
     // next byte to read.
@@ -32,20 +33,21 @@ pub(super) fn encode_in_place(buffer: &mut [u8], start: usize, len: usize) -> Op
     // The encoder's indices count from the first code byte, which is behind the 0x00.
     let mut to = 2usize;
     for from in start..start.checked_add(len)? {
-        match encoder.push(*buffer.get(from)?) {
-            PushResult::AddSingle(byte) => {
-                *buffer.get_mut(to)? = byte;
-                to += 1;
-            }
-            PushResult::ModifyFromStartAndSkip((at, code)) => {
-                *buffer.get_mut(at.checked_add(1)?)? = code;
-                to += 1;
-            }
+        let (byte, code) = match encoder.push(*buffer.get(from)?) {
+            PushResult::AddSingle(byte) => (Some(byte), None),
+            PushResult::ModifyFromStartAndSkip(code) => (None, Some(code)),
             PushResult::ModifyFromStartAndPushAndSkip((at, code, byte)) => {
-                *buffer.get_mut(at.checked_add(1)?)? = code;
-                *buffer.get_mut(to)? = byte;
-                to += 2;
+                (Some(byte), Some((at, code)))
             }
+        };
+        if let Some(byte) = byte {
+            *buffer.get_mut(to)? = byte;
+            to += 1;
+        }
+        if let Some((at, code)) = code {
+            *buffer.get_mut(at.checked_add(1)?)? = code;
+            // The place of the next code.
+            to += 1;
         }
     }
     let (at, code) = encoder.finalize();

@@ -85,6 +85,12 @@ impl DictionaryHash {
         self.len = self.len.wrapping_add(1);
     }
 
+    /// Takes in the next entry as it is sent, with its length prefix.
+    pub(super) const fn push_entry(&mut self, entry: &[u8]) {
+        self.crc = self.crc.update(entry);
+        self.len = self.len.wrapping_add(1);
+    }
+
     /// Returns the number of entries taken in.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a hash, not a collection")]

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::postcard_writer::{Number, append};
 use crate::metric::bytes::Writer;
 
 /// The body of an EVENT frame: cumulative counts of what went wrong at the sender in this epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Event {
     /// Registrations refused because the registry was full.
@@ -23,7 +24,22 @@ impl Event {
     }
 
     /// Appends the body.
+    #[inline(never)]
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        out.fill(|rest| postcard::to_slice(self, rest).ok().map(|written| written.len()));
+        let Self { registry_full, frames_dropped, epoch_collisions } = *self;
+        let sent = Sent {
+            registry_full: Number(registry_full.into()),
+            frames_dropped: Number(frames_dropped.into()),
+            epoch_collisions: Number(epoch_collisions.into()),
+        };
+        append(&sent, out);
     }
+}
+
+/// The body as postcard encodes it.
+#[derive(Serialize)]
+struct Sent {
+    registry_full: Number,
+    frames_dropped: Number,
+    epoch_collisions: Number,
 }

@@ -207,16 +207,16 @@ impl<'a> Header<'a> {
         match self.address {
             Address::Short(nonce) => {
                 out.u8(self.flags.0 & !Flags::ADDRESSED.0);
-                out.raw(&nonce.to_le_bytes());
+                out.u32le(nonce);
             }
             Address::Full { origin, epoch } => {
                 out.u8(self.flags.0 | Flags::ADDRESSED.0);
                 write_origin(origin, out);
-                out.raw(&epoch.to_u64().to_le_bytes());
+                out.u64le(epoch.to_u64());
             }
         }
         out.uvarint(u64::from(self.dictionary.len));
-        out.raw(&self.dictionary.hash.to_le_bytes());
+        out.u32le(self.dictionary.hash);
         out.uvarint(self.seq);
         out.uvarint(self.uptime);
     }

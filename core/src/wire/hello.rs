@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::header::METRICS_MAX;
 use super::identity::{Epoch, ORIGIN_LEN_MAX};
+use super::postcard_writer::{Number, append};
 use crate::metric::bytes::Writer;
 
 /// Why a device started.
@@ -130,23 +131,37 @@ impl<'a> Hello<'a> {
     }
 
     /// Appends the body.
+    #[inline(never)]
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        let fields = Fields {
+        let sent = Sent {
             origin: self.origin,
-            epoch: self.epoch.to_u64(),
-            build_id: self.build_id,
+            epoch: Number(self.epoch.to_u64()),
+            build_id: Number(self.build_id),
             reset_reason: self.reset_reason.code(),
-            boot_count: self.boot_count,
-            tick_hz: self.tick_hz,
-            metrics: self.metrics,
-            max_frame: self.max_frame,
+            boot_count: Number(self.boot_count.into()),
+            tick_hz: Number(self.tick_hz.into()),
+            metrics: Number(self.metrics.into()),
+            max_frame: Number(self.max_frame.into()),
         };
-        out.fill(|rest| postcard::to_slice(&fields, rest).ok().map(|written| written.len()));
+        append(&sent, out);
     }
 }
 
 /// The body as postcard encodes it.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
+struct Sent<'a> {
+    origin: &'a [u8],
+    epoch: Number,
+    build_id: Number,
+    reset_reason: u8,
+    boot_count: Number,
+    tick_hz: Number,
+    metrics: Number,
+    max_frame: Number,
+}
+
+/// The body as postcard decodes it.
+#[derive(Deserialize)]
 struct Fields<'a> {
     #[serde(borrow)]
     origin: &'a [u8],

@@ -47,6 +47,7 @@ mod header;
 mod hello;
 mod identity;
 mod parts;
+mod postcard_writer;
 mod schedule;
 mod state;
 mod widen;

@@ -2,11 +2,10 @@
 
 use core::ops::ControlFlow;
 
-use super::header::{Flags, METRICS_MAX};
+use super::header::{Flags, FrameType, METRICS_MAX};
 use super::state::{Cursor, Pending, State};
 use super::widen::Widener;
-use super::writer::{DataWriter, DictWriter, SETTLED, event_frame, fingerprint, hello_frame};
-use crate::metric::bytes::Writer;
+use super::writer::{DataWriter, FrameWriter, SETTLED, fingerprint};
 use crate::metric::{Sample, Value};
 use crate::snapshot::Source;
 
@@ -20,6 +19,7 @@ pub(super) struct Parts<'e> {
 
 impl Parts<'_> {
     /// Makes the next frame at the front of `buffer` and returns its length.
+    #[inline(never)]
     pub(super) fn next_frame(&mut self, source: &dyn Source, buffer: &mut [u8]) -> Option<usize> {
         if self.state.pending != Pending::None {
             self.state.failed();
@@ -30,28 +30,32 @@ impl Parts<'_> {
             self.look(source, buffer);
         }
         loop {
-            let plan = self.state.plan();
-            let (len, made) = match plan {
+            let mut plan = self.state.plan();
+            let (frame_type, flags) = match plan {
                 Pending::None => return None,
-                Pending::Hello => {
-                    let header = self.state.header(Flags::NONE);
-                    (hello_frame(buffer, &header, &self.state.hello()).map(<[u8]>::len), plan)
-                }
-                Pending::Dict(most) => self.dict(source, buffer, most),
-                Pending::Event => {
-                    let header = self.state.header(Flags::NONE);
-                    (event_frame(buffer, &header, &self.state.event).map(<[u8]>::len), plan)
-                }
-                Pending::Data => (self.data(source, buffer), plan),
+                Pending::Hello => (FrameType::Hello, Flags::NONE),
+                Pending::Dict(_) => (FrameType::Dict, Flags::NONE),
+                Pending::Event => (FrameType::Event, Flags::NONE),
+                Pending::Data if self.state.turn.keyframe => (FrameType::Data, Flags::KEYFRAME),
+                Pending::Data => (FrameType::Data, Flags::NONE),
             };
-            if made == Pending::Dict(0) {
+            let mut frame = self.state.frame(buffer, frame_type, flags);
+            match &mut plan {
+                Pending::None => {}
+                Pending::Hello => self.state.hello().write(&mut frame.out),
+                Pending::Dict(count) => *count = self.dict(source, &mut frame, *count),
+                Pending::Event => self.state.event.write(&mut frame.out),
+                Pending::Data => frame = self.data(source, frame),
+            }
+            if plan == Pending::Dict(0) {
                 // Only with a buffer shorter than `max_frame`.
                 self.state.dropped();
                 self.state.described(1);
                 continue;
             }
+            let len = frame.finish().map(<[u8]>::len);
             if len.is_some() {
-                self.state.pending = made;
+                self.state.pending = plan;
                 self.state.seq = self.state.seq.wrapping_add(1);
             } else {
                 self.state.failed();
@@ -61,74 +65,73 @@ impl Parts<'_> {
     }
 
     /// Takes new metrics into the dictionary, using the buffer for their entries.
+    #[inline(never)]
     fn look(&mut self, source: &dyn Source, buffer: &mut [u8]) {
         if !core::mem::take(&mut self.state.whole) {
             self.observe(source);
         }
-        let words = self.wraps.len();
         let until = source.metrics().min(METRICS_MAX);
-        let state = &mut *self.state;
-        let _ = source.visit(state.dictionary.len(), &mut |sample| {
-            if sample.cell > 0 {
-                return ControlFlow::Continue(());
-            }
-            if sample.id != state.dictionary.len() || sample.id >= until {
-                return ControlFlow::Break(());
-            }
-            let mut out = Writer::new(buffer);
-            if let Some(descriptor) = state.description(&sample, words) {
-                descriptor.write_body(&mut out);
-            } else {
-                state.dropped();
-            }
-            // Without a description the entry is empty: receivers skip the metric.
-            state.dictionary.push(out.written().unwrap_or_default());
-            ControlFlow::Continue(())
-        });
-        if state.turn.burst {
-            let places = state.dictionary.len().saturating_add(1);
-            state.burst = state.schedule.burst_len(places);
+        let first = self.state.dictionary.len();
+        let mut scratch = FrameWriter::bare(buffer);
+        self.entries(source, first, until, &mut scratch, true);
+        if self.state.turn.burst {
+            let places = self.state.dictionary.len().saturating_add(1);
+            self.state.burst = self.state.schedule.burst_len(places);
         }
     }
 
-    /// Makes a DICT frame of at most `most` entries, and tells how many it has.
-    fn dict(
+    /// Fills a DICT frame with at most `most` entries, and tells how many it has.
+    fn dict(&mut self, source: &dyn Source, frame: &mut FrameWriter<'_>, most: u32) -> u32 {
+        let first = self.state.first_entry();
+        frame.out.uvarint(u64::from(first));
+        let end = first.saturating_add(most);
+        self.entries(source, first, end, frame, false).wrapping_sub(first)
+    }
+
+    /// Appends the entries of the metrics from `first` to `end`, as many as fit, and returns where
+    /// it stopped; or takes them into the dictionary instead, one by one.
+    #[inline(never)]
+    fn entries(
         &mut self,
         source: &dyn Source,
-        buffer: &mut [u8],
-        most: u32,
-    ) -> (Option<usize>, Pending) {
+        first: u32,
+        end: u32,
+        frame: &mut FrameWriter<'_>,
+        new: bool,
+    ) -> u32 {
         let words = self.wraps.len();
-        let state = &*self.state;
-        let first = state.first_entry();
-        let mut out = DictWriter::new(buffer, &state.header(Flags::NONE), first);
-        let mut count = 0;
+        let state = &mut *self.state;
+        let mut next = first;
         let _ = source.visit(first, &mut |sample| {
             if sample.cell > 0 {
                 return ControlFlow::Continue(());
             }
-            if count >= most {
+            if sample.id != next || next >= end {
                 return ControlFlow::Break(());
             }
-            let pushed = match state.description(&sample, words) {
-                Some(descriptor) => out.push(&descriptor),
-                None => out.push_body(&[]),
-            };
-            if !pushed {
+            let mark = frame.out.len();
+            let whole = state.write_entry(&sample, words, &mut frame.out);
+            if new {
+                if !whole {
+                    // The entry is empty: receivers skip the metric.
+                    state.dropped();
+                }
+                state.dictionary.push_entry(frame.out.written().unwrap_or(&[0]));
+                frame.out.truncate(mark);
+            } else if !frame.keep(mark, 0) {
                 return ControlFlow::Break(());
             }
-            count += 1;
+            next = next.wrapping_add(1);
             ControlFlow::Continue(())
         });
-        (out.finish().map(<[u8]>::len), Pending::Dict(count))
+        next
     }
 
-    /// Makes a DATA frame.
-    fn data(&mut self, source: &dyn Source, buffer: &mut [u8]) -> Option<usize> {
-        let keyframe = self.state.turn.keyframe;
-        let flags = if keyframe { Flags::KEYFRAME } else { Flags::NONE };
+    /// Fills a DATA frame.
+    #[inline(never)]
+    fn data<'b>(&mut self, source: &dyn Source, frame: FrameWriter<'b>) -> FrameWriter<'b> {
         let until = self.state.dictionary.len();
-        let mut out = DataWriter::new(buffer, &self.state.header(flags));
+        let mut out = DataWriter::with_frame(frame);
         let from = self.state.cursor;
         // Metrics before the one that is visited; counted from cell 0 of the first on.
         let mut index = from.index.saturating_sub(from.cell);
@@ -139,17 +142,15 @@ impl Parts<'_> {
             }
             let place = Cursor { id: sample.id, cell: sample.cell, index };
             index = index.saturating_add(1);
-            if place.index < from.index {
+            if place.index < from.index || self.push(&mut out, &sample, place.index) {
                 return ControlFlow::Continue(());
             }
-            if !self.push(&mut out, &sample, place.index, keyframe) {
-                if !out.is_empty() {
-                    stopped = Some(place);
-                    return ControlFlow::Break(());
-                }
-                // Not even alone in a frame.
-                self.state.dropped();
+            if !out.is_empty() {
+                stopped = Some(place);
+                return ControlFlow::Break(());
             }
+            // Not even alone in a frame.
+            self.state.dropped();
             ControlFlow::Continue(())
         });
         match stopped {
@@ -159,34 +160,23 @@ impl Parts<'_> {
                 out.set_last();
             }
         }
-        out.finish().map(<[u8]>::len)
+        out.into_frame()
     }
 
-    /// Appends a value if it changed or `all` are wanted; `false` if it does not fit.
-    fn push(
-        &mut self,
-        out: &mut DataWriter<'_>,
-        sample: &Sample<'_>,
-        index: u32,
-        all: bool,
-    ) -> bool {
+    /// Appends a value if it changed or all are wanted; `false` if it does not fit.
+    #[inline(never)]
+    fn push(&mut self, out: &mut DataWriter<'_>, sample: &Sample<'_>, index: u32) -> bool {
         let last = usize::try_from(index).ok().and_then(|index| self.last.get_mut(index));
         let before = last.as_deref().map(|last| !last);
-        if !all && before == Some(fingerprint(&sample.value)) {
+        if !self.state.turn.keyframe && before == Some(fingerprint(&sample.value)) {
             return true;
         }
         let mut widener = Widener::of(self.wraps, sample, self.state.all_wrap);
-        let Sample { id, cell, value, .. } = sample;
-        let sent = if sample.descriptor.dimensions.is_empty() {
-            out.push_widened(*id, value, &mut widener)
-        } else {
-            out.push_cell_widened(*id, *cell, value, &mut widener)
-        };
-        let Some(sent) = sent else { return false };
+        let Some(sent) = out.push_sample(sample, &mut widener) else { return false };
         if let Some(last) = last {
             // The sum is read before the buckets, so it may lack a value that is in a bucket: a
             // distribution is sent once more with the same count before it is left alone.
-            let moving = matches!(value, Value::Distribution(_))
+            let moving = matches!(sample.value, Value::Distribution(_))
                 && sent != SETTLED
                 && before.map(|before| before | SETTLED) != Some(sent);
             *last = !(if moving { sent & !SETTLED } else { sent });
@@ -199,22 +189,11 @@ impl Parts<'_> {
         if self.wraps.is_empty() {
             return;
         }
+        // No value fits this frame, so none is taken for sent.
+        let mut nowhere = DataWriter::with_frame(FrameWriter::bare(&mut []));
         let _ = source.visit(0, &mut |sample| {
             let mut widener = Widener::of(self.wraps, &sample, self.state.all_wrap);
-            match &sample.value {
-                Value::Unsigned(value) => {
-                    widener.word(0, *value);
-                }
-                Value::Distribution(value) => {
-                    let len = value.geometry().len;
-                    widener.word(0, value.zero());
-                    for i in 0..len {
-                        widener.word((i as usize).saturating_add(1), value.bucket(i));
-                    }
-                    widener.word((len as usize).saturating_add(1), value.overflow());
-                }
-                _ => {}
-            }
+            let _ = nowhere.push_sample(&sample, &mut widener);
             ControlFlow::Continue(())
         });
     }

@@ -8,9 +8,10 @@ use super::hello::Hello;
 use super::identity::Identity;
 use super::schedule::{Schedule, Turn};
 use super::widen::{WIDENED_BITS, WORD_BITS, Wrapping};
+use super::writer::FrameWriter;
 use super::{ORIGIN_LEN_MAX, VERSION};
-use crate::metric::bytes::{VARINT_LEN_MAX, uvarint_len};
-use crate::metric::{Descriptor, Sample};
+use crate::metric::Sample;
+use crate::metric::bytes::{VARINT_LEN_MAX, Writer, uvarint_len};
 
 /// Longest varint of a number of metrics.
 pub(super) const METRICS_LEN: usize = uvarint_len(METRICS_MAX as u64);
@@ -30,6 +31,10 @@ pub const FRAME_LEN_MIN: usize = 128;
 const _: () = assert!(
     HEADER_LEN_MAX + HELLO_LEN_MAX + CRC_LEN <= FRAME_LEN_MIN,
     "raise FRAME_LEN_MIN: a HELLO must fit every frame"
+);
+const _: () = assert!(
+    HEADER_LEN_MAX + METRICS_LEN + CRC_LEN <= FRAME_LEN_MIN,
+    "raise FRAME_LEN_MIN: an empty entry must fit every frame"
 );
 const _: () = assert!(VERSION < 16, "the version is a nibble");
 
@@ -144,6 +149,7 @@ impl State {
         self.eventful |= self.event != before;
     }
 
+    #[inline(never)]
     pub(super) fn begin(&mut self, uptime: u64) {
         if self.pending != Pending::None {
             self.failed();
@@ -163,6 +169,7 @@ impl State {
         self.turn.keyframe
     }
 
+    #[inline(never)]
     pub(super) fn sent(&mut self) {
         self.flush &= self.pending == Pending::None;
         match core::mem::replace(&mut self.pending, Pending::None) {
@@ -185,6 +192,7 @@ impl State {
         }
     }
 
+    #[inline(never)]
     pub(super) fn failed(&mut self) {
         self.pending = Pending::None;
         self.active = false;
@@ -232,6 +240,7 @@ impl State {
     }
 
     /// Returns what the next frame of the report is to hold; of a DICT, the most entries.
+    #[inline(never)]
     pub(super) fn plan(&self) -> Pending {
         let metrics = self.dictionary.len();
         if !self.active || self.last {
@@ -253,22 +262,29 @@ impl State {
         }
     }
 
-    /// Returns the header of a frame with the next number.
-    pub(super) fn header(&self, flags: Flags) -> Header<'_> {
+    /// Begins a frame with the next number.
+    #[inline(never)]
+    pub(super) fn frame<'b>(
+        &self,
+        buffer: &'b mut [u8],
+        frame_type: FrameType,
+        flags: Flags,
+    ) -> FrameWriter<'b> {
         let Identity { origin, epoch, .. } = &self.identity;
         let address = if self.full_address {
             Address::Full { origin: origin.as_bytes(), epoch: *epoch }
         } else {
             Address::Short(epoch.nonce)
         };
-        Header {
-            frame_type: FrameType::Data,
+        let header = Header {
+            frame_type,
             flags,
             address,
             dictionary: Dictionary { len: self.dictionary.len(), hash: self.dictionary.value() },
             seq: self.seq,
             uptime: self.uptime,
-        }
+        };
+        FrameWriter::with_header(buffer, &header)
     }
 
     pub(super) fn hello(&self) -> Hello<'_> {
@@ -284,26 +300,37 @@ impl State {
         }
     }
 
-    /// Returns the description of a metric as it is sent: with the bits of its words, and without
-    /// help if it would not fit a frame otherwise; `None` if it does not fit at all.
+    /// Appends the entry of a metric as it is sent: with the bits of its words, and without help
+    /// if it would not fit a frame otherwise; empty, and `false`, if it does not fit at all.
     ///
     /// Always the same for the same metric, as the hash of the dictionary wants it.
-    pub(super) fn description<'s>(
+    #[inline(never)]
+    pub(super) fn write_entry(
         &self,
-        sample: &Sample<'s>,
+        sample: &Sample<'_>,
         words: usize,
-    ) -> Option<Descriptor<'s>> {
+        out: &mut Writer<'_>,
+    ) -> bool {
         let overhead = HEADER_LEN_MAX + METRICS_LEN + CRC_LEN;
-        let room = usize::from(self.max_frame).saturating_sub(overhead);
-        let mut descriptor = sample.descriptor;
-        descriptor.bits = match Wrapping::of(sample, self.all_wrap, words) {
-            Wrapping::Absolute => descriptor.bits,
-            Wrapping::Widened { .. } => WIDENED_BITS,
-            Wrapping::Raw => WORD_BITS,
+        let room = usize::from(self.max_frame).wrapping_sub(overhead);
+        let bits = match Wrapping::of(sample, self.all_wrap, words) {
+            Wrapping::Absolute => None,
+            Wrapping::Widened { .. } => Some(WIDENED_BITS),
+            Wrapping::Raw => Some(WORD_BITS),
         };
-        if descriptor.entry_len() > room {
-            descriptor.help = "";
+        for help in [true, false] {
+            let mut counter = Writer::new(&mut []);
+            sample.description.write(help, &mut counter);
+            let len = counter.len();
+            if len.wrapping_add(uvarint_len(len as u64)) <= room {
+                out.uvarint(len as u64);
+                let body = out.len();
+                sample.description.write(help, out);
+                out.patch(body, |own| bits.unwrap_or(own));
+                return true;
+            }
         }
-        (descriptor.entry_len() <= room).then_some(descriptor)
+        out.u8(0);
+        false
     }
 }

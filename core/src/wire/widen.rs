@@ -61,19 +61,20 @@ impl Wrapping {
     pub(super) fn of(sample: &Sample<'_>, all_wrap: bool, words: usize) -> Self {
         let narrow = size_of::<Word>() == 4;
         // Words of the metric before its counts, and those that count.
-        let (before, len) = match (&sample.value, sample.descriptor.kind) {
+        let (before, len) = match (&sample.value, sample.kind) {
             (Value::Unsigned(_), Kind::Counter | Kind::Meter) if narrow || all_wrap => (0, 1),
             (Value::Distribution(value), _) if all_wrap || (narrow && value.is_live()) => {
-                (ZERO_WORD, (value.geometry().len as usize).saturating_add(2))
+                (ZERO_WORD, (value.geometry().len as usize).wrapping_add(2))
             }
             _ => return Self::Absolute,
         };
         let from = sample.word as usize;
-        // The metrics of a family are described together, so they wrap alike.
-        let later = sample.descriptor.dimensions.cells().saturating_sub(sample.cell) as usize;
-        let end = before.saturating_add(len).saturating_mul(later).saturating_add(from);
+        // The metrics of a family are described together, so they wrap alike. What a source claims
+        // beyond all bounds is not remembered, whatever this comes to.
+        let later = sample.family.max(1).wrapping_sub(sample.cell) as usize;
+        let end = later.wrapping_mul(before.wrapping_add(len)).wrapping_add(from);
         if end <= words {
-            Self::Widened { from: from.saturating_add(before), len }
+            Self::Widened { from: from.wrapping_add(before), len }
         } else {
             Self::Raw
         }

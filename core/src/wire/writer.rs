@@ -3,12 +3,12 @@
 use super::data::shape;
 use super::event::Event;
 use super::frame::CRC_LEN;
-use super::header::{Address, Flags, FrameType, Header};
+use super::header::{Flags, FrameType, Header};
 use super::hello::Hello;
 use super::widen::Widener;
 use super::{cobs, crc::crc32c};
 use crate::metric::bytes::{Writer, zigzag};
-use crate::metric::{Descriptor, Distribution, Value};
+use crate::metric::{Descriptor, Distribution, Sample, Value};
 
 /// Position of the flags in a frame.
 const FLAGS_AT: usize = 1;
@@ -64,22 +64,31 @@ pub fn stream_frame<'b>(frame: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> 
 
 /// A frame under way.
 #[derive(Debug)]
-struct FrameWriter<'b> {
-    out: Writer<'b>,
+pub(super) struct FrameWriter<'b> {
+    pub(super) out: Writer<'b>,
     /// Length that leaves room for the checksum.
     limit: usize,
 }
 
 impl<'b> FrameWriter<'b> {
     fn new(buffer: &'b mut [u8], header: &Header<'_>, frame_type: FrameType) -> Self {
+        Self::with_header(buffer, &Header { frame_type, ..*header })
+    }
+
+    /// A frame without a header, which is never sent.
+    pub(super) const fn bare(buffer: &'b mut [u8]) -> Self {
+        Self { limit: buffer.len(), out: Writer::new(buffer) }
+    }
+
+    pub(super) fn with_header(buffer: &'b mut [u8], header: &Header<'_>) -> Self {
         let limit = buffer.len().saturating_sub(CRC_LEN);
         let mut out = Writer::new(buffer);
-        Header { frame_type, ..*header }.write(&mut out);
+        header.write(&mut out);
         Self { out, limit }
     }
 
     /// Keeps what was written since `mark` if it fits and leaves room for `spare` bytes.
-    fn keep(&mut self, mark: usize, spare: usize) -> bool {
+    pub(super) fn keep(&mut self, mark: usize, spare: usize) -> bool {
         let fits = self.out.len().saturating_add(spare) <= self.limit;
         if !fits {
             self.out.truncate(mark);
@@ -88,9 +97,10 @@ impl<'b> FrameWriter<'b> {
     }
 
     /// Appends the checksum.
-    fn finish(mut self) -> Option<&'b [u8]> {
+    #[inline(never)]
+    pub(super) fn finish(mut self) -> Option<&'b [u8]> {
         let crc = crc32c(self.out.written()?);
-        self.out.raw(&crc.to_le_bytes());
+        self.out.u32le(crc);
         self.out.into_written()
     }
 }
@@ -160,7 +170,6 @@ impl<'b> DictWriter<'b> {
 #[derive(Debug)]
 pub struct DataWriter<'b> {
     frame: FrameWriter<'b>,
-    flags: Flags,
     /// Smallest id that the next value can have.
     next: u32,
     /// Id and smallest next cell of a family that is not closed; one byte is kept for its end.
@@ -171,39 +180,42 @@ impl<'b> DataWriter<'b> {
     /// Begins a frame.
     #[must_use]
     pub fn new(buffer: &'b mut [u8], header: &Header<'_>) -> Self {
-        let flags = match header.address {
-            Address::Full { .. } => header.flags.with(Flags::ADDRESSED),
-            Address::Short(_) => header.flags,
-        };
-        let frame = FrameWriter::new(buffer, header, FrameType::Data);
-        Self { frame, flags, next: 0, family: None }
+        Self::with_frame(FrameWriter::new(buffer, header, FrameType::Data))
+    }
+
+    pub(super) const fn with_frame(frame: FrameWriter<'b>) -> Self {
+        Self { frame, next: 0, family: None }
     }
 
     /// Appends the value of metric `id`.
     ///
     /// `false` if it does not fit, or if `id` is not above the one before; nothing changed then.
     pub fn push(&mut self, id: u32, value: &Value<'_>) -> bool {
-        self.push_widened(id, value, &mut Widener(&mut [])).is_some()
+        self.push_widened(id, None, value, &mut Widener(&mut [])).is_some()
     }
 
     /// Appends the value of one metric of family `id`.
     ///
     /// As [`push`](Self::push), and the cells of one family are to be ascending too.
     pub fn push_cell(&mut self, id: u32, cell: u32, value: &Value<'_>) -> bool {
-        self.push_cell_widened(id, cell, value, &mut Widener(&mut [])).is_some()
+        self.push_widened(id, Some(cell), value, &mut Widener(&mut [])).is_some()
     }
 
     /// Sets [`Flags::LAST`].
     pub fn set_last(&mut self) {
-        self.flags = self.flags.with(Flags::LAST);
-        self.frame.out.patch(FLAGS_AT, self.flags.bits());
+        self.frame.out.patch(FLAGS_AT, |flags| flags | Flags::LAST.bits());
     }
 
     /// Returns the frame; `None` if not even its header fitted.
     #[must_use]
-    pub fn finish(mut self) -> Option<&'b [u8]> {
+    pub fn finish(self) -> Option<&'b [u8]> {
+        self.into_frame().finish()
+    }
+
+    /// Returns the frame, without its checksum.
+    pub(super) fn into_frame(mut self) -> FrameWriter<'b> {
         self.close();
-        self.frame.finish()
+        self.frame
     }
 
     /// Returns whether no value was appended yet.
@@ -211,56 +223,54 @@ impl<'b> DataWriter<'b> {
         self.next == 0
     }
 
-    /// As [`push`](Self::push), but counts go through `widener` first; returns the
-    /// [`fingerprint`] of what was sent.
-    pub(super) fn push_widened(
+    /// Appends a value, its counts widened; returns the [`fingerprint`] of what was sent, or as
+    /// [`push`](Self::push) `None`.
+    #[inline(never)]
+    pub(super) fn push_sample(
         &mut self,
-        id: u32,
-        value: &Value<'_>,
+        sample: &Sample<'_>,
         widener: &mut Widener<'_>,
     ) -> Option<u32> {
-        let gap = id.checked_sub(self.next)?;
-        self.close();
-        let mark = self.frame.out.len();
-        let sent = self.write(gap, value, widener);
-        if !self.frame.keep(mark, 0) {
-            return None;
-        }
-        self.next = id.saturating_add(1);
-        Some(sent)
+        let cell = if sample.family == 0 { None } else { Some(sample.cell) };
+        self.push_widened(sample.id, cell, &sample.value, widener)
     }
 
-    /// As [`push_cell`](Self::push_cell), but as [`push_widened`](Self::push_widened).
-    pub(super) fn push_cell_widened(
+    /// Appends the value of a single metric, or of a cell of a family.
+    fn push_widened(
         &mut self,
         id: u32,
-        cell: u32,
+        cell: Option<u32>,
         value: &Value<'_>,
         widener: &mut Widener<'_>,
     ) -> Option<u32> {
-        let (first, mark) = match self.family {
-            Some((open, next)) if open == id => (next, self.frame.out.len()),
-            _ => {
-                let gap = id.checked_sub(self.next)?;
-                self.close();
-                let mark = self.frame.out.len();
-                self.frame.out.uvarint(key(gap, shape::FAMILY));
-                (0, mark)
+        let mut gap = id.wrapping_sub(self.next);
+        let mut mark = self.frame.out.len();
+        // Smallest cell that can come next, if this one goes on with a family.
+        let open = self.family.filter(|(open, _)| cell.is_some() && *open == id);
+        if open.is_none() {
+            if id < self.next {
+                return None;
             }
-        };
-        // One more than the gap, so that no key is the end of the family.
-        let sent = cell
-            .checked_sub(first)
-            .and_then(|gap| gap.checked_add(1))
-            .map(|gap| self.write(gap, value, widener));
-        if sent.is_none() {
-            self.frame.out.truncate(mark);
+            self.close();
+            mark = self.frame.out.len();
         }
-        let sent = sent?;
-        if !self.frame.keep(mark, 1) {
+        if let Some(cell) = cell {
+            let next = open.map_or(0, |(_, next)| next);
+            if cell < next {
+                return None;
+            }
+            // One more than the gap, so that no key is the end of the family.
+            let inner = (cell - next).checked_add(1)?;
+            if open.is_none() {
+                self.frame.out.uvarint(key(gap, shape::FAMILY));
+            }
+            gap = inner;
+        }
+        let sent = self.write(gap, value, widener);
+        if !self.frame.keep(mark, usize::from(cell.is_some())) {
             return None;
         }
-        self.family = Some((id, cell.saturating_add(1)));
+        self.family = cell.map(|cell| (id, cell.saturating_add(1)));
         self.next = id.saturating_add(1);
         Some(sent)
     }
@@ -274,16 +284,16 @@ impl<'b> DataWriter<'b> {
 
     fn write(&mut self, gap: u32, value: &Value<'_>, widener: &mut Widener<'_>) -> u32 {
         let out = &mut self.frame.out;
-        out.uvarint(key(gap, shape_of(value)));
-        match value {
-            Value::Unsigned(value) => out.uvarint(widener.word(0, *value)),
-            Value::Signed(value) => out.uvarint(zigzag(*value)),
-            Value::F32(value) => out.raw(&value.to_le_bytes()),
-            Value::F64(value) => out.raw(&value.to_le_bytes()),
-            Value::Null => out.uvarint(0),
-            Value::Distribution(value) => return write_histogram(out, value, widener),
+        let (shape, bits) = bits_of(value);
+        out.uvarint(key(gap, shape));
+        match (value, shape) {
+            (Value::Distribution(value), _) => return write_histogram(out, value, widener),
+            (_, shape::F32) => out.u32le(low(bits)),
+            (_, shape::F64) => out.u64le(bits),
+            (_, shape::UNSIGNED) => out.uvarint(widener.word(0, bits)),
+            _ => out.uvarint(bits),
         }
-        fingerprint(value)
+        fingerprint_of(shape, bits)
     }
 }
 
@@ -292,14 +302,15 @@ const fn key(gap: u32, shape: u8) -> u64 {
     ((gap as u64) << shape::BITS) | shape as u64
 }
 
-const fn shape_of(value: &Value<'_>) -> u8 {
+/// Returns the shape of a value and, unless it is a distribution, the bits that are sent.
+fn bits_of(value: &Value<'_>) -> (u8, u64) {
     match value {
-        Value::Unsigned(_) => shape::UNSIGNED,
-        Value::Signed(_) => shape::SIGNED,
-        Value::F32(_) => shape::F32,
-        Value::F64(_) => shape::F64,
-        Value::Null => shape::SIZED,
-        Value::Distribution(_) => shape::HISTOGRAM,
+        Value::Unsigned(value) => (shape::UNSIGNED, *value),
+        Value::Signed(value) => (shape::SIGNED, zigzag(*value)),
+        Value::F32(value) => (shape::F32, value.to_bits().into()),
+        Value::F64(value) => (shape::F64, value.to_bits()),
+        Value::Null => (shape::SIZED, 0),
+        Value::Distribution(_) => (shape::HISTOGRAM, 0),
     }
 }
 
@@ -310,17 +321,17 @@ pub(super) const SETTLED: u32 = 1;
 /// of the count of a distribution and [`SETTLED`], all bits of a 32-bit value, the two halves of a
 /// longer one mixed.
 pub(crate) fn fingerprint(value: &Value<'_>) -> u32 {
+    if let Value::Distribution(value) = value {
+        return settled(low(value.count()));
+    }
+    let (shape, bits) = bits_of(value);
+    fingerprint_of(shape, bits)
+}
+
+const fn fingerprint_of(shape: u8, bits: u64) -> u32 {
     /// Not the bits of any `f32` that is sent.
     const NULL: u32 = 0x7fc0_0001;
-    let bits = match value {
-        Value::Unsigned(value) => *value,
-        Value::Signed(value) => zigzag(*value),
-        Value::F32(value) => u64::from(value.to_bits()),
-        Value::F64(value) => value.to_bits(),
-        Value::Null => u64::from(NULL),
-        Value::Distribution(value) => return settled(low(value.count())),
-    };
-    low(bits) ^ low(bits >> 32)
+    if shape == shape::SIZED { NULL } else { low(bits) ^ low(bits >> 32) }
 }
 
 const fn settled(count: u32) -> u32 {
@@ -338,47 +349,31 @@ const fn low(bits: u64) -> u32 {
 /// is in a bucket too. Their number being announced, spans are found a second time: what was
 /// filled then still is, and the last span goes on to the last filled bucket, so nothing that was
 /// sent before is missing; a bucket that filled behind our back waits for the next report.
+#[inline(never)]
 fn write_histogram(
     out: &mut Writer<'_>,
     value: &Distribution<'_>,
     widener: &mut Widener<'_>,
 ) -> u32 {
     out.uvarint(value.sum());
-    match (value.min(), value.max()) {
-        (Some(min), Some(max)) => {
-            out.uvarint(min);
-            // Recorders raise the maximum last.
-            out.uvarint(if max < min { min } else { max });
-        }
-        _ => {
-            out.uvarint(1);
-            out.uvarint(0);
-        }
-    }
+    let (min, max) = match value.extremes() {
+        // Recorders raise the maximum last.
+        Some((min, max)) => (min, if max < min { min } else { max }),
+        None => (1, 0),
+    };
+    out.uvarint(min);
+    out.uvarint(max);
     let len = value.geometry().len;
-    let zero = widener.word(0, value.zero());
-    let overflow = widener.word((len as usize).saturating_add(1), value.overflow());
+    let zero = widener.word(0, value.count_of(0));
+    let last = (len as usize).wrapping_add(1);
+    let overflow = widener.word(last, value.count_of(last));
     out.uvarint(zero);
     out.uvarint(overflow);
     let mut buckets = BucketWords { value, widener, len };
-    let mut spans = buckets.spans();
+    let (spans, _) = buckets.write_spans(u32::MAX, &mut Writer::new(&mut []));
     out.uvarint(u64::from(spans));
-    let mut sent = low(zero).wrapping_add(low(overflow));
-    let mut at = 0;
-    while spans > 0 {
-        let bridge = if spans == 1 { u32::MAX } else { BRIDGE_MAX };
-        let span = buckets.span(at, bridge);
-        out.uvarint(u64::from(span.start.saturating_sub(at)));
-        out.uvarint(u64::from(span.end.saturating_sub(span.start)));
-        at = span.end;
-        for i in span {
-            let count = buckets.get(i);
-            out.uvarint(count);
-            sent = sent.wrapping_add(low(count));
-        }
-        spans -= 1;
-    }
-    settled(sent)
+    let (_, counts) = buckets.write_spans(spans, out);
+    settled(low(zero).wrapping_add(low(overflow)).wrapping_add(counts))
 }
 
 /// The buckets of a distribution, widened.
@@ -391,7 +386,8 @@ struct BucketWords<'d, 'w, 's> {
 
 impl BucketWords<'_, '_, '_> {
     fn get(&mut self, i: u32) -> u64 {
-        self.widener.word((i as usize).saturating_add(1), self.value.bucket(i))
+        let i = (i as usize).wrapping_add(1);
+        self.widener.word(i, self.value.count_of(i))
     }
 
     /// Returns the buckets of the first span at or behind `from`, empty at `from` if there is none;
@@ -415,16 +411,28 @@ impl BucketWords<'_, '_, '_> {
         start..end
     }
 
-    /// Returns the number of spans.
-    fn spans(&mut self) -> u32 {
-        let (mut spans, mut at) = (0, 0);
-        loop {
-            let span = self.span(at, BRIDGE_MAX);
+    /// Appends at most `most` spans, of which the last one goes on to the last filled bucket;
+    /// returns their number and the low bits of their counts together.
+    #[inline(never)]
+    fn write_spans(&mut self, most: u32, out: &mut Writer<'_>) -> (u32, u32) {
+        let (mut spans, mut counts) = (0, 0u32);
+        let mut at = 0;
+        while spans < most {
+            let last = spans.wrapping_add(1) == most;
+            let span = self.span(at, if last { u32::MAX } else { BRIDGE_MAX });
             if span.is_empty() {
-                return spans;
+                break;
             }
-            spans += 1;
+            out.uvarint(u64::from(span.start.wrapping_sub(at)));
+            out.uvarint(u64::from(span.end.wrapping_sub(span.start)));
             at = span.end;
+            for i in span {
+                let count = self.get(i);
+                out.uvarint(count);
+                counts = counts.wrapping_add(low(count));
+            }
+            spans = spans.wrapping_add(1);
         }
+        (spans, counts)
     }
 }

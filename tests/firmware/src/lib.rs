@@ -10,6 +10,7 @@ use tapes_hooks as _;
 #[cfg(feature = "lanes-2")]
 use tapes_rp2040 as _;
 
+pub mod bench;
 pub mod board;
 #[cfg(feature = "qemu")]
 pub mod semihosting;

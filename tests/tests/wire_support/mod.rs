@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 
 use tapes_core::Source;
 use tapes_core::metric::{
-    Buckets, Counts, Descriptor, Dimension, Dimensions, Distribution, Kind, Sample, Unit, Value,
+    Buckets, Counts, Describe, Descriptor, Dimension, Dimensions, Distribution, Kind, Sample, Unit,
+    Value,
 };
 use tapes_core::wire::{
     Body, Deframer, DictionaryHash, Epoch, Feed, Flags, Frame, FrameError, Header, Hello, Identity,
@@ -82,6 +83,12 @@ impl FakeMetric {
     }
 }
 
+impl Describe for FakeMetric {
+    fn describe<'s>(&'s self, name: &'s str) -> Descriptor<'s> {
+        Descriptor { name, ..self.descriptor() }
+    }
+}
+
 /// A source of numbers that are not live, given as 64-bit truth; `narrow` shows only the low 32
 /// bits of counts, as a device's words do.
 #[derive(Debug, Clone, Default)]
@@ -114,7 +121,6 @@ impl Source for FakeSource {
         for (id, metric) in (0..).zip(&self.metrics) {
             for (cell, value) in (0..).zip(&metric.values) {
                 if id >= from {
-                    let descriptor = metric.descriptor();
                     let narrow: Vec<u64>;
                     let value = match value {
                         Fake::Unsigned(n) if matches!(metric.kind, Kind::Counter | Kind::Meter) => {
@@ -143,7 +149,7 @@ impl Source for FakeSource {
                             ))
                         }
                     };
-                    visitor(Sample { id, cell, word, descriptor, value })?;
+                    visitor(Sample { cell, word, ..Sample::new(id, &metric.name, metric, value) })?;
                 }
                 word += metric.words();
             }
