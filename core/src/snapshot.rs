@@ -111,7 +111,10 @@ impl Source for [Group<'_>] {
     ) -> ControlFlow<()> {
         let (mut id, mut word) = (0u32, 0u32);
         for group in self {
-            group.visit_from(from.saturating_sub(id), id, word, visitor)?;
+            let skip = from.saturating_sub(id);
+            if skip < group.metrics() {
+                group.visit_from(skip, id, word, visitor)?;
+            }
             id = id.wrapping_add(group.metrics());
             #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
             let words = group.words() as u32;

@@ -86,7 +86,7 @@ impl<S: Source + Sync> Local<S> {
         let seconds = rates.ticks.seconds();
         let started = std::mem::replace(&mut rates.started, true);
         let _ = self.source.visit(0, &mut |sample| {
-            let count = match (sample.descriptor.kind, &sample.value) {
+            let count = match (sample.kind, &sample.value) {
                 (Kind::Meter, Value::Unsigned(count)) => Some(*count),
                 (Kind::Timer(_), Value::Distribution(distribution)) => Some(distribution.count()),
                 _ => None,

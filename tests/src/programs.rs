@@ -57,6 +57,16 @@ pub fn firmware(name: &str) -> PathBuf {
     PathBuf::from(printed.trim())
 }
 
+/// Runs one of the project's commands and returns what it prints.
+///
+/// # Panics
+///
+/// If it fails.
+#[must_use]
+pub fn xtask(arguments: &[&str]) -> String {
+    output(cargo().arg("xtask").args(arguments))
+}
+
 /// What a run in the emulator gave.
 #[derive(Debug)]
 pub struct Emulated {

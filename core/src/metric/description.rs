@@ -103,9 +103,9 @@ const UNREADABLE: Descriptor<'static> = Descriptor::new("", Kind::Counter, Unit:
 fn around_help(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut walk = Walk(body);
     walk.kind();
-    walk.skip(1);
+    walk.bytes();
     let head = body.get(..body.len().checked_sub(walk.0.len())?)?;
-    walk.skip(1);
+    walk.bytes();
     Some((head, walk.0))
 }
 
@@ -122,13 +122,14 @@ impl Outline {
     pub(crate) fn of(body: &[u8]) -> Self {
         let mut walk = Walk(body);
         let kind = walk.kind();
-        walk.skip(2);
+        walk.bytes();
+        walk.bytes();
         let labels = walk.number();
         walk.skip(labels.wrapping_mul(2));
         let mut dimensions = walk.number();
         let mut family = dimensions.min(1);
         while dimensions > 0 {
-            walk.skip(1);
+            walk.bytes();
             let values = walk.number();
             walk.skip(values);
             family = family.wrapping_mul(values);
@@ -162,7 +163,7 @@ impl<'a> Iterator for Entries<'a> {
 struct Walk<'a>(&'a [u8]);
 
 impl<'a> Walk<'a> {
-    #[inline(never)]
+    #[inline(always)]
     fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
@@ -171,15 +172,15 @@ impl<'a> Walk<'a> {
 
     #[inline(never)]
     fn number(&mut self) -> u32 {
-        let (mut value, mut shift) = (0u32, 0u32);
-        loop {
-            let byte = self.byte();
+        let mut byte = self.byte();
+        let mut value = u32::from(byte & 0x7f);
+        let mut shift = 7;
+        while byte >= 0x80 {
+            byte = self.byte();
             value |= u32::from(byte & 0x7f).wrapping_shl(shift);
-            if byte < 0x80 {
-                return value;
-            }
             shift = shift.wrapping_add(7);
         }
+        value
     }
 
     #[inline(never)]

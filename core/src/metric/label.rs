@@ -218,6 +218,6 @@ impl<'r, M: FamilyMember<'r>, L: LabelSet> Family<'r, M, L> {
             Some(layout) => layout.words(),
             None => 1,
         };
-        M::over(self.run.run(labels.position().wrapping_mul(words), words), self.layout)
+        M::over(self.run.part(labels.position().wrapping_mul(words), words), self.layout)
     }
 }

@@ -82,6 +82,12 @@ impl<'r> Run<'r> {
     /// Returns `len` words from `offset` on; empty if they are out of range.
     #[must_use]
     pub const fn run(&self, offset: usize, len: usize) -> Self {
+        self.part(offset, len)
+    }
+
+    /// As [`run`](Self::run), where it is called from what records.
+    #[inline(always)]
+    pub(super) const fn part(&self, offset: usize, len: usize) -> Self {
         // Words behind the run in the last lane; as many are behind it in every lane.
         let Some(behind) = self.len().checked_sub(offset) else { return Self::EMPTY };
         let Some(behind) = behind.checked_sub(len) else { return Self::EMPTY };
@@ -129,6 +135,15 @@ impl<'r> Run<'r> {
         self.lanes()
             .filter_map(|lane| lane.get(i))
             .fold(0, |sum, cell| sum.wrapping_add(cell.load()))
+    }
+
+    /// Returns the low bits of `len` words from `from` on, of all lanes, together.
+    #[cfg(feature = "wire")]
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are wanted")]
+    #[allow(trivial_numeric_casts, reason = "a word is u32 on some targets")]
+    pub(crate) fn sum_low(&self, from: usize, len: usize) -> u32 {
+        let words = self.lanes().filter_map(|lane| lane.get(from..)?.get(..len)).flatten();
+        words.fold(0, |sum: u32, cell| sum.wrapping_add(cell.load() as u32))
     }
 
     /// Returns the largest value of word `i` over the lanes; 0 if there is none.

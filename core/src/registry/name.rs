@@ -63,8 +63,8 @@ impl MetricName<'_> {
             }
             Inner::Template(template, argument) => {
                 let (before, after) =
-                    template.split_once("{}").ok_or(RegisterError::Name(NameError::Template))?;
-                if after.contains("{}") {
+                    around_place(template).ok_or(RegisterError::Name(NameError::Template))?;
+                if around_place(after).is_some() {
                     return Err(RegisterError::Name(NameError::Template));
                 }
                 buffer.push(before.as_bytes())?;
@@ -112,6 +112,13 @@ impl From<(&'static str, u32)> for MetricName<'_> {
     fn from((template, argument): (&'static str, u32)) -> Self {
         Self(Inner::Template(template, Argument::Number(argument)))
     }
+}
+
+/// Returns what lies before and behind the first `{}`. `str::split_once` would do, but it can panic.
+fn around_place(template: &str) -> Option<(&str, &str)> {
+    let at = template.as_bytes().windows(2).position(|pair| pair == b"{}")?;
+    let (before, rest) = template.split_at_checked(at)?;
+    Some((before, rest.get(2..)?))
 }
 
 /// Where a name is rendered: on the stack of whoever registers.

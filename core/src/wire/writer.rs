@@ -322,7 +322,7 @@ pub(super) const SETTLED: u32 = 1;
 /// longer one mixed.
 pub(crate) fn fingerprint(value: &Value<'_>) -> u32 {
     if let Value::Distribution(value) = value {
-        return settled(low(value.count()));
+        return settled(value.count_low());
     }
     let (shape, bits) = bits_of(value);
     fingerprint_of(shape, bits)
@@ -346,9 +346,9 @@ const fn low(bits: u64) -> u32 {
 /// Appends a histogram and returns the fingerprint of what was sent.
 ///
 /// The words live on while they are read. Sum, minimum and maximum come first, so what is in them
-/// is in a bucket too. Their number being announced, spans are found a second time: what was
-/// filled then still is, and the last span goes on to the last filled bucket, so nothing that was
-/// sent before is missing; a bucket that filled behind our back waits for the next report.
+/// is in a bucket too. Where spans are found a second time, what was filled still is, and the last
+/// span goes on to the last filled bucket, so nothing that was sent before is missing; a bucket
+/// that filled behind our back waits for the next report.
 #[inline(never)]
 fn write_histogram(
     out: &mut Writer<'_>,
@@ -370,9 +370,18 @@ fn write_histogram(
     out.uvarint(zero);
     out.uvarint(overflow);
     let mut buckets = BucketWords { value, widener, len };
-    let (spans, _) = buckets.write_spans(u32::MAX, &mut Writer::new(&mut []));
-    out.uvarint(u64::from(spans));
-    let (_, counts) = buckets.write_spans(spans, out);
+    // Their number goes before the spans. It is a byte but for histograms of 500 buckets and more,
+    // whose spans are found a second time.
+    let mark = out.len();
+    out.u8(0);
+    let (spans, mut counts) = buckets.write_spans(u32::MAX, out);
+    if spans < 0x80 {
+        out.patch(mark, |_| spans.to_le_bytes()[0]);
+    } else {
+        out.truncate(mark);
+        out.uvarint(u64::from(spans));
+        (_, counts) = buckets.write_spans(spans, out);
+    }
     settled(low(zero).wrapping_add(low(overflow)).wrapping_add(counts))
 }
 

@@ -342,7 +342,7 @@ impl Source for Narrow<'_> {
     ) -> ControlFlow<()> {
         self.registry.visit(from, &mut |mut sample| {
             if self.is_narrow {
-                match (&sample.value, sample.descriptor.kind) {
+                match (&sample.value, sample.kind) {
                     (Value::Unsigned(n), Kind::Counter | Kind::Meter) => {
                         sample.value = Value::Unsigned(n & 0xffff_ffff);
                     }

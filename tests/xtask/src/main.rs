@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask help` lists them.
 
 mod arguments;
+mod cycles;
 mod demo;
 mod elf;
 mod emulate;
@@ -33,7 +34,7 @@ struct Command {
     run: fn(Arguments) -> Outcome,
 }
 
-const COMMANDS: [Command; 5] = [
+const COMMANDS: [Command; 6] = [
     Command {
         name: "demo",
         about: "a board in the emulator, its metrics on a page in your browser",
@@ -45,6 +46,12 @@ const COMMANDS: [Command; 5] = [
         about: "everything the project's CI runs, set-up included",
         help: test::HELP,
         run: test::test,
+    },
+    Command {
+        name: "cycles",
+        about: "processor cycles of recording on the RP2040, and their limits",
+        help: cycles::HELP,
+        run: cycles::cycles,
     },
     Command {
         name: "size",

@@ -44,14 +44,14 @@ const PANICS: &str = "panics";
 const ONE: &str = "one_counter";
 const MANY: &str = "counters_32";
 
-const PROBES: [Probe; 8] = [
+const PROBES: [Probe; 9] = [
     Probe { name: BASE, about: "start-up code only", features: "wire", flash: [0; 2], ram: [0; 2] },
     Probe { name: ONE, about: "one counter", features: "wire", flash: [80, 104], ram: [4, 8] },
     Probe {
         name: MANY,
         about: "32 counters",
         features: "wire",
-        flash: [1_024, 1_280],
+        flash: [1_000, 1_024],
         ram: [128, 256],
     },
     Probe {
@@ -65,14 +65,14 @@ const PROBES: [Probe; 8] = [
         name: "board_serial",
         about: "typical board with serial reporter",
         features: "wire",
-        flash: [13_500, 14_000],
+        flash: [9_000, 9_600],
         ram: [2_048, 3_584],
     },
     Probe {
         name: "board_text",
         about: "typical board with Prometheus text",
         features: "wire",
-        flash: [22_500, 23_500],
+        flash: [23_300, 24_200],
         ram: [2_304, 3_584],
     },
     Probe {
@@ -81,6 +81,13 @@ const PROBES: [Probe; 8] = [
         features: "defmt",
         flash: [5_800, 6_700],
         ram: [1_108, 2_216],
+    },
+    Probe {
+        name: "every",
+        about: "everything that core can do, once",
+        features: "macros,wire",
+        flash: [65_000, 66_000],
+        ram: [7_400, 12_000],
     },
     Probe {
         name: PANICS,

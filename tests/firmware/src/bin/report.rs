@@ -46,14 +46,21 @@ fn reporter() -> &'static mut Reporter {
 
 benches! {
     bench_empty { nothing() }
-    // What changed since the report before: two values.
+    // Two values.
     bench_report {
         MOTOR.loops.increment();
         MOTOR.loop_time.record(24);
         let _ = reporter().report(&SOURCES, 1_000_000, &mut Nowhere);
     }
+    // All values.
     bench_report_keyframe {
         reporter().encoder().force_keyframe();
+        let _ = reporter().report(&SOURCES, 1_000_000, &mut Nowhere);
+    }
+    // All values and the whole dictionary, as after a start.
+    bench_report_first {
+        reporter().encoder().force_keyframe();
+        reporter().encoder().force_dictionary();
         let _ = reporter().report(&SOURCES, 1_000_000, &mut Nowhere);
     }
 }
@@ -64,6 +71,9 @@ fn main() -> ! {
     let identity = Identity::new(origin, Epoch::new(0, 1), 1_000_000);
     // SAFETY: nobody else runs yet.
     unsafe { REPORTER = MaybeUninit::new(Reporter::new(identity)) };
+    // Keyframes and pieces of the dictionary come when they are asked for.
+    reporter().encoder().set_keyframe_interval(u16::MAX);
+    reporter().encoder().set_report_interval_ms(1);
     // An hour of a control loop: two humps, 29 of 80 buckets filled.
     for i in 0..2_000u32 {
         board::record();
@@ -72,7 +82,10 @@ fn main() -> ! {
         MOTOR.idle_time.record(900 + (near << 3));
         RADIO.send_time.record(near << 6);
     }
-    let _ = reporter().report(&SOURCES, 0, &mut Nowhere);
+    // What had not come to rest in the first is in the second too.
+    for _ in 0..2 {
+        let _ = reporter().report(&SOURCES, 0, &mut Nowhere);
+    }
     loop {
         cortex_m::asm::wfi();
     }
