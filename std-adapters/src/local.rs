@@ -108,7 +108,8 @@ impl<S: Source + Sync> Local<S> {
 impl<S: Source + Sync> Readings for Local<S> {
     fn read(&self, visitor: &mut dyn FnMut(&Reading<'_>)) {
         self.visit(&mut |sample, rates| {
-            let Sample { descriptor, cell, value, .. } = &sample;
+            let Sample { cell, value, .. } = &sample;
+            let descriptor = &sample.descriptor();
             visitor(&Reading { device: "", descriptor, cell: *cell, value, rates });
         });
     }
@@ -146,10 +147,10 @@ impl Leaf {
     }
 
     fn place(&self, with_constant_labels: bool) -> String {
-        let Sample { descriptor, cell, .. } = &self.sample;
+        let (descriptor, cell) = (self.sample.descriptor(), self.sample.cell);
         let constant = descriptor.labels.iter().filter(|_| with_constant_labels);
         let mut path = descriptor.name.to_owned();
-        for (_, value) in constant.chain(descriptor.dimensions.labels(*cell)) {
+        for (_, value) in constant.chain(descriptor.dimensions.labels(cell)) {
             path.push('.');
             path.extend(value.chars().map(|c| if c == '.' { '_' } else { c }));
         }
@@ -157,8 +158,9 @@ impl Leaf {
     }
 
     fn write<'n>(&'n self, tree: &mut TreeWriter<'_, 'n>, path: &'n str) -> fmt::Result {
-        let Sample { descriptor, value, .. } = &self.sample;
-        let plain = tapes_core::metric::Descriptor::new(path, descriptor.kind, descriptor.unit);
+        let Sample { kind, value, .. } = &self.sample;
+        let unit = self.sample.descriptor().unit;
+        let plain = tapes_core::metric::Descriptor::new(path, *kind, unit);
         tree.metric(&plain, 0, value, self.rates)
     }
 }
