@@ -8,6 +8,7 @@ mod emulate;
 mod emulator;
 mod firmware;
 mod interrupt;
+mod node;
 mod packages;
 mod places;
 mod problem;

@@ -2,11 +2,13 @@
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use crate::emulator;
 use crate::firmware;
+use crate::node;
 use crate::packages;
 use crate::places;
 use crate::problem::{Outcome, Problem};
@@ -88,6 +90,7 @@ fn set_up(log: &Log) -> Outcome {
     }
     emulator::set_up()?;
     qemu_there()?;
+    statsd_servers_there()?;
     python::set_up()?;
     tools::DEFMT_PRINT.set_up()?;
     log.note(&format!("firmware: {}", Toolchain::find(RP2040)?.describe()))
@@ -148,6 +151,7 @@ fn test(log: &Log) -> Outcome {
     python::set_up()?;
     tools::DEFMT_PRINT.set_up()?;
     qemu_there()?;
+    statsd_servers_there()?;
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }
 
@@ -159,6 +163,23 @@ fn qemu_there() -> Outcome {
         return Ok(());
     }
     Err(Problem::new("QEMU is missing; on Debian: sudo apt-get install qemu-system-arm"))
+}
+
+/// Real servers say what they have added up of reports; the tests start them.
+fn statsd_servers_there() -> Outcome {
+    node::set_up("tests/foreign/statsd")?;
+    for (program, package) in [("collectd", "collectd-core"), ("netdata", "netdata-core")] {
+        // Where only root's search path leads.
+        let there =
+            || places::on_path(program).is_some() || Path::new("/usr/sbin").join(program).is_file();
+        if !(there() || (toolchain::install_if_root(&[package]) && there())) {
+            return Err(Problem::new(format!(
+                "{program} is missing; on Debian: sudo apt-get install --no-install-recommends \
+                 {package}"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn models(log: &Log) -> Outcome {
