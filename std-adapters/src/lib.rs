@@ -52,4 +52,6 @@ pub mod stream;
 pub mod _documentation {
     #[doc = include_str!("../docs/fleet.md")]
     pub mod fleet {}
+    #[doc = include_str!("../docs/state.md")]
+    pub mod state {}
 }

@@ -361,3 +361,56 @@ fn garbage_is_refused_and_counted() {
     board.epoch = Epoch::new(0, 1);
     assert_eq!(bench.feed(&good), Ok(()));
 }
+
+/// A gateway that joined after a wrap was low by 2^32 for ever, and two gateways disagreed.
+#[test]
+fn gateways_that_begin_at_different_times_agree() {
+    let (mut early, mut late) = (Bench::new(Limits::default()), Bench::new(Limits::default()));
+    let mut board = Board::new(1, 1);
+    introduced(&mut early, &mut board);
+    early.feed_all(&[board.loops(0xffff_fff0)]);
+    let frames = [board.hello(), board.dict(), board.loops(0x1_0000_0005)];
+    early.feed_all(&frames);
+    late.feed_all(&frames);
+    assert_eq!((early.loops(), late.loops()), (0x1_0000_0005, 0x1_0000_0005));
+}
+
+/// Merged forwarding doubled in a diamond: two gateways hear a board, a third hears both.
+#[test]
+fn a_diamond_counts_once() {
+    let (mut left, mut right) = (Bench::new(Limits::default()), Bench::new(Limits::default()));
+    let mut root = Bench::new(Limits::default());
+    let mut board = Board::new(1, 1);
+    let frames = [board.hello(), board.dict(), board.loops(700), board.loops(1_000)];
+    left.feed_all(&frames);
+    right.feed_all(&frames[..3]);
+    board.reboot(2);
+    let frames = [board.hello(), board.dict(), board.loops(10), board.loops(17)];
+    left.feed_all(&frames[..3]);
+    right.feed_all(&frames);
+    let both = [left.fleet.state().clone(), right.fleet.state().clone()];
+    for turn in [0, 1, 1, 0] {
+        root.fleet.state.merge(&both[turn], &Limits::default());
+    }
+    let snapshot = root.fleet.snapshot(root.now);
+    let loops = |s: &super::snapshot::Series| &*s.key.name == "loops";
+    let total = snapshot.devices[0].series.iter().find(|s| loops(s)).unwrap().total.value().count();
+    assert_eq!(total, Some(1_017));
+    // The other way round, and with what it learned handed back.
+    let mut other = super::State::default();
+    let limits = Limits::default();
+    for state in [&both[1], &both[0], root.fleet.state()] {
+        other.merge(state, &limits);
+    }
+    let records = |state: &super::State| {
+        let mut records = Vec::new();
+        state.mutations(|origin, key, mutation| {
+            if let super::state::Mutation::Change(super::epoch::Change::Record(..)) = mutation {
+                records.push(format!("{origin} {key} {mutation:?}"));
+            }
+        });
+        records.sort();
+        records
+    };
+    assert_eq!(records(&other), records(root.fleet.state()));
+}

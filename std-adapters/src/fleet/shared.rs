@@ -206,3 +206,96 @@ impl Drop for FrameReader {
         self.fleet.lock().close_link(self.link);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tapes_core::wire::stream_frame;
+
+    use super::{FrameReader, SharedFleet};
+    use crate::clock::{ManualTime, TimeSource};
+    use crate::exposition::{Exposition, Format};
+    use crate::fleet::store::{MemoryDirectory, Store, StoreOptions};
+    use crate::fleet::testing::Board;
+    use crate::fleet::{Fleet, Limits, LinkKind};
+
+    fn opened(disk: &MemoryDirectory, time: &Arc<ManualTime>) -> SharedFleet {
+        let (store, saved) = Store::open(disk.clone(), &StoreOptions::new()).unwrap();
+        let (now, wall) = (time.monotonic(), time.wall());
+        let fleet = Fleet::restored(store.node(), Limits::default(), saved, now, wall);
+        SharedFleet::with_store(fleet, store, Arc::<ManualTime>::clone(time))
+    }
+
+    fn feed(frames: &mut FrameReader, frame: &[u8]) {
+        assert_eq!(frames.feed(stream_frame(frame, &mut [0; 4_096]).unwrap()), 1);
+    }
+
+    /// Returns the bytes on the disk.
+    fn saved(disk: &MemoryDirectory) -> u64 {
+        disk.written()
+    }
+
+    /// A total that was shown and not saved goes back when the process is killed.
+    #[test]
+    fn whatever_is_shown_is_saved_before() {
+        let (disk, time) = (MemoryDirectory::new(), Arc::new(ManualTime::new()));
+        let fleet = opened(&disk, &time);
+        let mut frames = fleet.reader("tty", LinkKind::Serial).unwrap();
+        let mut board = Board::new(1, 1);
+        feed(&mut frames, &board.hello());
+        feed(&mut frames, &board.dict());
+        let pages: [&dyn Fn(&mut String); 3] = [
+            &|out| fleet.metrics(Format::OpenMetrics, out).unwrap(),
+            &|out| assert!(fleet.merged(Format::Prometheus, out).unwrap()),
+            &|out| assert!(fleet.stats(&[], out).unwrap()),
+        ];
+        for (loops, page) in (1..).zip(pages) {
+            feed(&mut frames, &board.loops(loops));
+            let before = saved(&disk);
+            page(&mut String::new());
+            assert!(saved(&disk) > before, "page {loops}");
+            let again = opened(&disk, &time);
+            let snapshot = again.lock().snapshot(time.monotonic());
+            assert_eq!(snapshot.devices[0].series[0].total.value().count(), Some(loops));
+        }
+        disk.set_read_only(true);
+        feed(&mut frames, &board.loops(9));
+        assert!(fleet.trouble().is_none());
+        let snapshot = fleet.snapshot();
+        assert_eq!(snapshot.devices[0].series[0].total.value().count(), Some(9), "shown anyway");
+        assert!(fleet.trouble().is_some() && !snapshot.store.unwrap().is_saved);
+        disk.set_read_only(false);
+        fleet.tend();
+        assert!(fleet.trouble().is_none(), "and caught up with");
+    }
+
+    /// The last values of a life are said once; and a gateway that nobody looks at has totals too.
+    #[test]
+    fn what_nobody_looks_at_is_saved_in_time() {
+        let (disk, time) = (MemoryDirectory::new(), Arc::new(ManualTime::new()));
+        let fleet = opened(&disk, &time);
+        let mut frames = fleet.reader("tty", LinkKind::Serial).unwrap();
+        let mut board = Board::new(1, 1);
+        feed(&mut frames, &board.hello());
+        let (empty, mut last) = (saved(&disk), 0);
+        for (label, seconds, reboots, is_saved) in [
+            ("at once", 0, false, false),
+            ("almost", 19, false, false),
+            ("20 s", 1, false, true),
+            ("soon after", 1, false, false),
+            ("another life", 0, true, true),
+        ] {
+            time.advance(Duration::from_secs(seconds));
+            if reboots {
+                board.reboot(2);
+                feed(&mut frames, &board.hello());
+            }
+            feed(&mut frames, &board.loops(1));
+            fleet.tend();
+            assert_eq!(saved(&disk) > last.max(empty), is_saved, "{label}");
+            last = saved(&disk);
+        }
+    }
+}

@@ -262,6 +262,45 @@ impl State {
         is_complete
     }
 
+    /// Takes in everything that another receiver knows of epochs; the larger sequence number wins,
+    /// record by record, so detours, repeats and the order of merges change nothing.
+    ///
+    /// Sums of folded epochs stay where they are: folding is local. An epoch that is folded here is
+    /// refused.
+    pub fn merge(&mut self, other: &Self, limits: &Limits) {
+        other.mutations(|origin, key, mutation| match mutation {
+            Mutation::Open if self.is_folded(origin, key) => {}
+            // When values began is what each receiver knows for itself.
+            Mutation::Open => {
+                let known = self.origin(origin).is_some_and(|data| data.is_followed_by(key));
+                let opened = self.apply(origin, key, Mutation::Open, limits);
+                if known && opened == Applied::Meaning {
+                    let began = Mutation::Change(Change::Began(true));
+                    self.apply(origin, key, began, limits);
+                }
+            }
+            Mutation::Change(Change::Began(_) | Change::Base(..)) => {}
+            Mutation::Change(change) => {
+                if let Change::Record(metric, _, record) = &change
+                    && self.epoch(origin, key).is_some_and(|data| data.wants_base(*metric))
+                {
+                    let base = Change::Base(*metric, record.value.clone());
+                    self.apply(origin, key, Mutation::Change(base), limits);
+                }
+                // What is refused for want of room is said again with the next merge.
+                self.apply(origin, key, Mutation::Change(change), limits);
+            }
+            Mutation::Twins => {
+                self.apply(origin, key, Mutation::Twins, limits);
+            }
+            Mutation::Assume | Mutation::Fold | Mutation::Opened(_) | Mutation::Restore(_) => {}
+        });
+    }
+
+    fn is_folded(&self, origin: Origin, key: EpochKey) -> bool {
+        self.origin(origin).is_some_and(|data| data.folded.has(key) && data.epoch(key).is_none())
+    }
+
     fn all_epochs(&mut self) -> impl Iterator<Item = &mut EpochData> {
         let epochs = self.origins.values_mut().flat_map(|data| data.epochs.values_mut());
         epochs.map(|life| &mut life.data)

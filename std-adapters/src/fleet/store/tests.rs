@@ -456,7 +456,7 @@ fn rules_of_order_go_on_after_a_restart() {
     assert_eq!(desk.restart().bench.loops(), 222);
 }
 
-/// Marks of this test's own making: an empty batch is no bytes at all.
+/// A line that says when nothing happened would be a write for each look.
 #[test]
 fn an_empty_batch_is_nothing() {
     let batch = BatchWriter::new(super::new_node(), UNIX_EPOCH);
