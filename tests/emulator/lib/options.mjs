@@ -66,7 +66,7 @@ export function readOptions(args) {
   return {
     ...values,
     elf,
-    seconds: values.seconds === undefined ? Infinity : number('--seconds', values.seconds, 0),
+    seconds: values.seconds === undefined ? Infinity : time('--seconds', values.seconds),
     seed: number('--seed', values.seed, 0),
     uid: values.uid === undefined ? undefined : readUid(values.uid),
     celsius: readCelsius(values.celsius),
@@ -75,7 +75,7 @@ export function readOptions(args) {
     flip: number('--flip', values.flip, 0, 1),
     reset: values.reset.map(readReset).sort((a, b) => a.seconds - b.seconds),
     dump: values.dump.map(readDump),
-    moments: values['dump-at'].map((text) => number('--dump-at', text, 0)).sort((a, b) => a - b),
+    moments: values['dump-at'].map((text) => time('--dump-at', text)).sort((a, b) => a - b),
   };
 }
 
@@ -94,6 +94,11 @@ function number(option, text, low, high = Infinity) {
     throw new UsageError(`${option} takes a number ${range}, not "${text}"`);
   }
   return value;
+}
+
+/** Seconds, as a whole number of nanoseconds: simulated time would never reach what lies a fraction of one beyond. */
+function time(option, text) {
+  return Math.round(number(option, text, 0) * 1e9) / 1e9;
 }
 
 function readUid(text) {
@@ -119,7 +124,7 @@ function readReset(text) {
   if (!RESET_KINDS.includes(kind) || at === undefined) {
     throw new UsageError(`--reset takes KIND@SECONDS with KIND one of ${RESET_KINDS.join(', ')}, not "${text}"`);
   }
-  return { kind, seconds: number('--reset', at, 0) };
+  return { kind, seconds: time('--reset', at) };
 }
 
 function readDump(text) {

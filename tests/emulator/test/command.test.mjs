@@ -52,6 +52,13 @@ test('words are dumped at the moments asked for', async () => {
   });
 });
 
+test('a time between two nanoseconds is reached', async () => {
+  await withElf(sender(), {}, async (path) => {
+    const times = ['--seconds', '0.010000000400000001', '--reset', 'warm@0.0020000004', '--dump-at', '0.0030000004'];
+    assert.equal((await run(path, '--quiet', ...times)).code, 0);
+  });
+});
+
 test('lost bytes are counted', async () => {
   await withElf(sender(), {}, async (path) => {
     const { stdout, stderr } = await run(path, '--seconds', '0.01', '--quiet', '--lose', '1', '--cycles', 'bench_*');
