@@ -23,6 +23,9 @@ pub enum RegisterError {
     LeafIsBranch,
     /// Metrics are below this name: `a` cannot exist beside `a.b`; choose another name.
     BranchIsLeaf,
+    /// A metric with another name is the same to Prometheus: `a.b` and `a_b`, or a gauge `a.count`
+    /// beside a histogram `a`; choose another name. Only with `std`.
+    NameClash,
     /// The name is declared in an attached group; use the group's own handle.
     Declared,
     /// The name is taken by a family with other labels; use the same ones.
@@ -51,6 +54,7 @@ impl fmt::Display for RegisterError {
             Self::LayoutMismatch => "name is taken by a histogram with other buckets",
             Self::LeafIsBranch => "part of the name is a metric already",
             Self::BranchIsLeaf => "metrics exist below the name already",
+            Self::NameClash => "name is that of another metric to Prometheus",
             Self::Declared => "name is declared in an attached group",
             Self::LabelsMismatch => "name is taken by a family with other labels",
             Self::NamesFull => "registry has no place for another rendered name",

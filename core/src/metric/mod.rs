@@ -8,6 +8,7 @@ mod descriptor;
 mod dimension;
 mod distribution;
 mod exclusive;
+pub(crate) mod exposed;
 mod gauge;
 mod group;
 mod histogram;

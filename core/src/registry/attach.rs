@@ -1,10 +1,14 @@
 //! Registries that are attached to another one.
 
+use core::ops::ControlFlow;
+
 use super::Registry;
 use super::name::{Buffer, MetricName};
 use super::slot::{Metric, Slot};
 use super::view::RegistryView;
 use crate::error::RegisterError;
+use crate::metric::Descriptor;
+use crate::metric::exposed::Family;
 use crate::sync::registering;
 
 /// The registry that another is attached to.
@@ -44,7 +48,7 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
             }
             let parent = Parent { prefix, view, child };
             for metric in child.own() {
-                parent.check(metric.name.as_str(child.rendered))?;
+                parent.check(&metric.shape.descriptor(metric.name.as_str(child.rendered)))?;
             }
             for metric in child.own() {
                 parent.link(metric)?;
@@ -60,12 +64,12 @@ impl Parent {
     }
 
     /// Returns an error if the parent cannot take a metric of that name.
-    fn check(&self, name: &str) -> Result<(), RegisterError> {
+    fn check(&self, new: &Descriptor<'_>) -> Result<(), RegisterError> {
         let mut buffer = Buffer::new();
-        let name = self.name(name).render(&mut buffer)?;
+        let new = Descriptor { name: self.name(new.name).render(&mut buffer)?, ..*new };
         self.view.has_place()?;
-        self.view.conflict(name).map_or(Ok(()), Err)?;
-        self.view.parent_takes(name)
+        self.view.conflict(new.name).or_else(|| self.view.clash(&new)).map_or(Ok(()), Err)?;
+        self.view.parent_takes(&new)
     }
 
     fn link(&self, metric: &'static Metric) -> Result<(), RegisterError> {
@@ -77,9 +81,22 @@ impl Parent {
 }
 
 impl RegistryView<'_> {
-    /// Returns an error if the registry that this one is attached to cannot take the name.
-    pub(super) fn parent_takes(&self, name: &str) -> Result<(), RegisterError> {
-        self.parent.get().map_or(Ok(()), |parent| parent.check(name))
+    /// Returns an error if Prometheus could not tell a new metric from one that is there: on hosts
+    /// it scrapes the registry itself, and would refuse all of it.
+    pub(super) fn clash(&self, new: &Descriptor<'_>) -> Option<RegisterError> {
+        let new = Family::of(new);
+        let flow = self.visit_slots(0, &mut |sample, _| {
+            let known = Family::of(&sample.descriptor);
+            let clashes =
+                sample.cell == 0 && known.may_clash_with(&new) && known.clashes_with(&new);
+            if clashes { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        flow.is_break().then_some(RegisterError::NameClash)
+    }
+
+    /// Returns an error if the registry that this one is attached to cannot take the metric.
+    pub(super) fn parent_takes(&self, new: &Descriptor<'_>) -> Result<(), RegisterError> {
+        self.parent.get().map_or(Ok(()), |parent| parent.check(new))
     }
 
     /// Links a metric that was just registered.

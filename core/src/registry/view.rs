@@ -186,7 +186,12 @@ impl<'r> RegistryView<'r> {
             }
             let mut conflict = None;
             let _ = group.visit_from(0, 0, 0, &mut |new| {
-                conflict = self.conflict(new.descriptor().name);
+                let new = new.descriptor();
+                conflict = self.conflict(new.name);
+                #[cfg(feature = "std")]
+                if conflict.is_none() {
+                    conflict = self.clash(&new);
+                }
                 if conflict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
             conflict.map_or_else(|| self.fill(Slot::Group(group)), Err)
@@ -234,13 +239,17 @@ impl<'r> RegistryView<'r> {
             if let Some(conflict) = self.conflict(rendered) {
                 return Err(conflict);
             }
+            #[cfg(feature = "std")]
+            if let Some(clash) = self.clash(&wanted.descriptor(rendered)) {
+                return Err(clash);
+            }
             let offset = self.words_used();
             if self.words.len().saturating_sub(offset) < wanted.words() {
                 return Err(RegisterError::WordsFull);
             }
             self.has_place()?;
             #[cfg(feature = "std")]
-            self.parent_takes(rendered)?;
+            self.parent_takes(&wanted.descriptor(rendered))?;
             let offset_word = u32::try_from(offset).map_err(|_| RegisterError::WordsFull)?;
             let name = self.keep(name, rendered)?;
             self.fill(Slot::Metric(Metric { name, shape: wanted, offset: offset_word }))?;

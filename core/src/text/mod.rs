@@ -20,7 +20,7 @@
 //! **Limits.** Values are from the moment they are written, not all from one moment.
 
 mod decimal;
-mod family;
+mod escaping;
 pub mod json;
 pub mod number;
 pub mod prometheus;

@@ -30,20 +30,22 @@
 //! - Histograms and timers have classic buckets, coarsened to a factor of two unless
 //!   [asked for finer ones](Encoder::with_classic_scale), over the whole fixed range of the
 //!   metric, so a series never appears late. The first `le` is the bound of the zero bucket.
-//! - Names and labels that a parser would refuse are changed, not passed on: see [`Family`] and
-//!   [`Encoder::sample`].
+//! - Names and labels that a parser would refuse are changed, not passed on: see [`Family`],
+//!   [`Escaping`] and [`Encoder::sample`].
 //!
 //! **Limits.** No timestamps, exemplars or `_created`. Native histograms have no text form that
 //! servers read.
 
-use core::fmt::{Debug, Formatter, Result, Write};
+use core::fmt::{Debug, Display, Formatter, Result, Write};
 use core::ops::ControlFlow;
 
-pub use super::family::Family;
-use super::family::{begins_reserved, is_same_name, write_mangled};
+use super::escaping::NameWriter;
+pub use super::escaping::{EscapedName, Escaping};
 use super::number::{
     Form, write_f32_scaled, write_f64, write_f64_scaled, write_scaled, write_scaled_i64, write_u64,
 };
+pub use crate::metric::exposed::Family;
+use crate::metric::exposed::{begins_reserved, is_same_name, write_mangled};
 use crate::metric::{BUCKETS_MAX, Buckets, Descriptor, Distribution, SCALE_MAX, Value};
 use crate::snapshot::Source;
 
@@ -69,6 +71,42 @@ impl Format {
     }
 }
 
+/// Which upper bounds of a metric's buckets are classic ones; the infinite one always is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub enum ClassicBuckets<'a> {
+    /// `2^scale` an octave where the metric is that fine, and both ends of its range: see
+    /// [`Encoder::with_classic_scale`].
+    Scale(u8),
+    /// Those in whose buckets bounds of the list lie: see [`Encoder::with_classic_bounds`].
+    Bounds(&'a [f64]),
+}
+
+impl ClassicBuckets<'_> {
+    /// Returns whether the upper bound of a bucket, `None` for the zero bucket, is a classic one.
+    #[must_use]
+    pub fn has(&self, geometry: Buckets, bucket: Option<u32>) -> bool {
+        match self {
+            Self::Scale(scale) => {
+                is_classic_of_scale(&Classic { scale: *scale, bounds: &[] }, geometry, bucket)
+            }
+            Self::Bounds(bounds) => {
+                is_classic_of_list(&Classic { scale: 0, bounds }, geometry, bucket)
+            }
+        }
+    }
+}
+
+/// Says which upper bounds of buckets are classic ones, `None` for that of the zero bucket.
+type IsClassic = fn(&Classic<'_>, Buckets, Option<u32>) -> bool;
+
+/// The classic buckets that were asked for.
+#[derive(Clone, Copy)]
+struct Classic<'w> {
+    scale: u8,
+    bounds: &'w [f64],
+}
+
 /// Scale of classic buckets unless asked otherwise: bounds are powers of two.
 pub const CLASSIC_SCALE_DEFAULT: u8 = 0;
 
@@ -83,7 +121,9 @@ const RESERVED_LABELS: [&str; 2] = ["le", "quantile"];
 pub struct Encoder<'w> {
     out: &'w mut dyn Write,
     format: Format,
-    classic_scale: u8,
+    names: NameWriter,
+    classic: Classic<'w>,
+    is_classic: IsClassic,
 }
 
 impl Debug for Encoder<'_> {
@@ -96,7 +136,9 @@ impl<'w> Encoder<'w> {
     /// Returns an encoder that writes to `out`.
     #[must_use]
     pub fn new(out: &'w mut dyn Write, format: Format) -> Self {
-        Self { out, format, classic_scale: CLASSIC_SCALE_DEFAULT }
+        let classic = Classic { scale: CLASSIC_SCALE_DEFAULT, bounds: &[] };
+        let names = NameWriter::UNDERSCORES;
+        Self { out, format, names, classic, is_classic: is_classic_of_scale }
     }
 
     /// Sets how fine the classic buckets are: `2^scale` of them an octave, where the metric itself
@@ -105,7 +147,28 @@ impl<'w> Encoder<'w> {
     /// Defaults to [`CLASSIC_SCALE_DEFAULT`].
     #[must_use]
     pub fn with_classic_scale(mut self, scale: u8) -> Self {
-        self.classic_scale = scale.min(SCALE_MAX);
+        self.classic.scale = scale.min(SCALE_MAX);
+        self.is_classic = is_classic_of_scale;
+        self
+    }
+
+    /// Sets the classic buckets by their upper bounds, in base units: of each the next larger bound
+    /// that the metric has is taken. The infinite one is always there.
+    ///
+    /// Costs a look at every bound for every bucket.
+    #[must_use]
+    pub fn with_classic_bounds(mut self, bounds: &'w [f64]) -> Self {
+        self.classic.bounds = bounds;
+        self.is_classic = is_classic_of_list;
+        self
+    }
+
+    /// Sets how names are written.
+    ///
+    /// Defaults to [`Escaping::Underscores`].
+    #[must_use]
+    pub fn with_escaping(mut self, escaping: Escaping) -> Self {
+        self.names = escaping.writer();
         self
     }
 
@@ -125,7 +188,8 @@ impl<'w> Encoder<'w> {
         self.header("# TYPE ", &family)?;
         self.out.write_str(family.type_name())?;
         self.out.write_str("\n")?;
-        if self.format == Format::OpenMetrics && family.has_unit() {
+        let keeps_unit = self.names.keeps_unit || !family.is_counter();
+        if self.format == Format::OpenMetrics && family.has_unit() && keeps_unit {
             self.header("# UNIT ", &family)?;
             family.write_unit(self.out)?;
             self.out.write_str("\n")?;
@@ -158,7 +222,7 @@ impl<'w> Encoder<'w> {
         if let Value::Distribution(distribution) = value {
             return self.histogram(&series, distribution);
         }
-        series.write(self.out, "", None)?;
+        series.write(self.out, &self.names, "", None)?;
         match value {
             Value::Unsigned(value) => write_scaled(self.out, *value, per)?,
             Value::Signed(value) => write_scaled_i64(self.out, *value, per)?,
@@ -184,10 +248,10 @@ impl<'w> Encoder<'w> {
     fn header(&mut self, word: &str, family: &Family<'_>) -> Result {
         self.out.write_str(word)?;
         // OpenMetrics names the family without `_total`, the older format with it.
-        match self.format {
-            Format::Prometheus => family.write(self.out)?,
-            Format::OpenMetrics => family.write_base(self.out)?,
-        }
+        let quote = if (self.names.quotes)(family) { "\"" } else { "" };
+        self.out.write_str(quote)?;
+        (self.names.write)(family, self.format == Format::OpenMetrics, self.out)?;
+        self.out.write_str(quote)?;
         self.out.write_str(" ")
     }
 
@@ -196,35 +260,47 @@ impl<'w> Encoder<'w> {
         let sum = distribution.sum();
         let geometry = distribution.geometry();
         let mut seen = distribution.zero();
-        self.bucket(series, Bound::At(geometry.lower(0)), seen)?;
+        if (self.is_classic)(&self.classic, geometry, None) {
+            self.bucket(series, Bound::At(geometry.lower(0)), seen)?;
+        }
         for i in 0..geometry.len.min(BUCKETS_MAX) {
             seen = seen.wrapping_add(distribution.bucket(i));
-            if is_classic_bound(geometry, self.classic_scale, i) {
+            if (self.is_classic)(&self.classic, geometry, Some(i)) {
                 self.bucket(series, Bound::At(geometry.upper(i)), seen)?;
             }
         }
         seen = seen.wrapping_add(distribution.overflow());
         self.bucket(series, Bound::Infinite, seen)?;
-        series.write(self.out, "_sum", None)?;
+        series.write(self.out, &self.names, "_sum", None)?;
         write_scaled(self.out, sum, series.descriptor.unit.per())?;
         self.out.write_str("\n")?;
-        series.write(self.out, "_count", None)?;
+        series.write(self.out, &self.names, "_count", None)?;
         write_u64(self.out, seen)?;
         self.out.write_str("\n")
     }
 
     fn bucket(&mut self, series: &Series<'_, '_>, bound: Bound, count: u64) -> Result {
-        series.write(self.out, "_bucket", Some(bound))?;
+        series.write(self.out, &self.names, "_bucket", Some(bound))?;
         write_u64(self.out, count)?;
         self.out.write_str("\n")
     }
 }
 
-/// Returns whether the upper bound of bucket `i` is one of the coarser buckets, or the last one.
-fn is_classic_bound(geometry: Buckets, classic_scale: u8, i: u32) -> bool {
-    let coarser = geometry.scale.min(SCALE_MAX).saturating_sub(classic_scale);
+/// The zero bucket, the coarser buckets, and the last one.
+fn is_classic_of_scale(classic: &Classic<'_>, geometry: Buckets, bucket: Option<u32>) -> bool {
+    let Some(i) = bucket else { return true };
+    let coarser = geometry.scale.min(SCALE_MAX).saturating_sub(classic.scale);
     let upper = geometry.first.wrapping_add_unsigned(i).wrapping_add(1);
     upper & ((1 << coarser) - 1) == 0 || i.wrapping_add(1) == geometry.len
+}
+
+/// The buckets in which bounds of the list lie.
+fn is_classic_of_list(classic: &Classic<'_>, geometry: Buckets, bucket: Option<u32>) -> bool {
+    let (lower, upper) = match bucket {
+        None => (f64::NEG_INFINITY, geometry.lower(0)),
+        Some(i) => (geometry.lower(i), geometry.upper(i)),
+    };
+    classic.bounds.iter().any(|bound| lower < *bound && *bound <= upper)
 }
 
 /// The upper bound of a classic bucket.
@@ -244,19 +320,25 @@ struct Series<'a, 'd> {
 
 impl Series<'_, '_> {
     /// Writes name, suffix, labels and the space before the value.
-    fn write(&self, out: &mut dyn Write, suffix: &str, bound: Option<Bound>) -> Result {
-        self.family.write(out)?;
+    fn write(
+        &self,
+        out: &mut dyn Write,
+        names: &NameWriter,
+        suffix: &str,
+        bound: Option<Bound>,
+    ) -> Result {
+        let is_quoted = (names.quotes)(&self.family);
+        out.write_str(if is_quoted { "{\"" } else { "" })?;
+        (names.write)(&self.family, false, out)?;
         out.write_str(suffix)?;
-        let mut before = "{";
+        out.write_str(if is_quoted { "\"" } else { "" })?;
+        let mut before = if is_quoted { "," } else { "{" };
         for (name, value) in self.extra {
-            write_label(out, &mut before, "", name, value)?;
+            write_label(out, &mut before, LabelName { prefix: "", name }, value)?;
         }
         let own = self.descriptor.dimensions.labels(self.cell);
         for (name, value) in own.chain(self.descriptor.labels.iter()) {
-            let taken = self.extra.iter().any(|(extra, _)| is_same_name(extra, name));
-            let is_ours = RESERVED_LABELS.contains(&name) || begins_reserved(name);
-            let prefix = if taken || is_ours { "exported_" } else { "" };
-            write_label(out, &mut before, prefix, name, value)?;
+            write_label(out, &mut before, LabelName::new(self.extra, name), value)?;
         }
         if let Some(bound) = bound {
             out.write_str(before)?;
@@ -272,20 +354,54 @@ impl Series<'_, '_> {
     }
 }
 
+/// The name of a label as an exposition has it.
+///
+/// A name that is `le` or `quantile`, begins with `__` or is that of an extra label gets
+/// `exported_` before it; characters that it may not have become `_`.
+///
+/// ```
+/// use tapes_core::text::prometheus::LabelName;
+/// assert_eq!(LabelName::new(&[("device", "left")], "device").to_string(), "exported_device");
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct LabelName<'a> {
+    prefix: &'static str,
+    name: &'a str,
+}
+
+impl<'a> LabelName<'a> {
+    /// Returns the name of a metric's own label beside `extra` ones.
+    #[must_use]
+    pub fn new(extra: &[(&str, &str)], name: &'a str) -> Self {
+        let taken = extra.iter().any(|(extra, _)| is_same_name(extra, name));
+        let is_ours = RESERVED_LABELS.contains(&name) || begins_reserved(name);
+        Self { prefix: if taken || is_ours { "exported_" } else { "" }, name }
+    }
+
+    fn write(self, out: &mut dyn Write) -> Result {
+        out.write_str(self.prefix)?;
+        if self.name.starts_with(|first: char| first.is_ascii_digit()) || self.name.is_empty() {
+            out.write_str("_")?;
+        }
+        write_mangled(out, self.name)
+    }
+}
+
+impl Display for LabelName<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        self.write(f)
+    }
+}
+
 fn write_label(
     out: &mut dyn Write,
     before: &mut &'static str,
-    prefix: &str,
-    name: &str,
+    name: LabelName<'_>,
     value: &str,
 ) -> Result {
     out.write_str(before)?;
     *before = ",";
-    out.write_str(prefix)?;
-    if name.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() {
-        out.write_str("_")?;
-    }
-    write_mangled(out, name)?;
+    name.write(out)?;
     out.write_str("=\"")?;
     write_escaped(out, value, true)?;
     out.write_str("\"")
