@@ -1,28 +1,93 @@
 //! What servers and streams show: one interface, wherever the numbers come from.
+//!
+//! A [`Local`](crate::local::Local) shows a registry or group of this process; a
+//! [`SharedFleet`](crate::fleet::SharedFleet) shows what devices sent.
 
 use std::fmt;
+use std::time::SystemTime;
 
-pub use tapes_core::text::prometheus::Format;
+use tapes_core::metric::{Descriptor, Value};
+pub use tapes_core::text::prometheus::{Encoder, Escaping, Format};
+
+mod classic;
+mod local;
+mod names;
+#[cfg(feature = "http")]
+mod protobuf;
+mod tree;
+
+pub use self::classic::{BoundsError, ClassicBuckets};
+pub(crate) use self::local::write_source;
+pub(crate) use self::names::names_of;
+#[cfg(feature = "http")]
+pub use self::protobuf::ProtobufWriter;
+pub(crate) use self::tree::{Leaf, write_part};
+
+/// Takes an exposition family by family: each once, and its samples after it.
+pub trait FamilyWriter {
+    /// Begins a family: name, type, unit and help.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the output.
+    fn family(&mut self, descriptor: &Descriptor<'_>) -> fmt::Result;
+
+    /// Says when the counts of the samples that follow began, `None` if nobody knows.
+    fn start(&mut self, start: Option<SystemTime>) {
+        let _ = start;
+    }
+
+    /// Writes the samples of one metric of the family, with `extra` labels before its own.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the output.
+    fn sample(
+        &mut self,
+        extra: &[(&str, &str)],
+        descriptor: &Descriptor<'_>,
+        cell: u32,
+        value: &Value<'_>,
+    ) -> fmt::Result;
+}
+
+impl FamilyWriter for Encoder<'_> {
+    fn family(&mut self, descriptor: &Descriptor<'_>) -> fmt::Result {
+        Encoder::family(self, descriptor)
+    }
+
+    fn sample(
+        &mut self,
+        extra: &[(&str, &str)],
+        descriptor: &Descriptor<'_>,
+        cell: u32,
+        value: &Value<'_>,
+    ) -> fmt::Result {
+        Encoder::sample(self, extra, descriptor, cell, value)
+    }
+}
+
+/// Which part of an exposition is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum View<'a> {
+    /// Everything, each device apart.
+    All,
+    /// All devices added up; what came before this receiver watched is left out.
+    Merged,
+    /// One device.
+    Device(&'a str),
+}
 
 /// Something that can be shown as a Prometheus exposition and as a JSON tree.
 pub trait Exposition: Send + Sync + fmt::Debug {
-    /// Appends all metrics in a text format that Prometheus reads.
+    /// Writes all families of a view. Returns whether there is such a view; nothing is written if
+    /// not.
     ///
     /// # Errors
     ///
-    /// [`fmt::Error`] if they cannot be written; what was appended is of no use then.
-    fn metrics(&self, format: Format, out: &mut String) -> fmt::Result;
-
-    /// Appends counters and histograms added up over all devices. Returns whether there are such
-    /// sums; nothing is appended if not, as by default.
-    ///
-    /// # Errors
-    ///
-    /// [`fmt::Error`] if they cannot be written; what was appended is of no use then.
-    fn merged(&self, format: Format, out: &mut String) -> Result<bool, fmt::Error> {
-        let _ = (format, out);
-        Ok(false)
-    }
+    /// Those of `out`; what was written is of no use then.
+    fn families(&self, view: View<'_>, out: &mut dyn FamilyWriter) -> Result<bool, fmt::Error>;
 
     /// Appends the part of the JSON tree below `path`, all of it for an empty path. Returns whether
     /// there is such a part; nothing is appended if not.
@@ -31,4 +96,23 @@ pub trait Exposition: Send + Sync + fmt::Debug {
     ///
     /// [`fmt::Error`] if it cannot be written; what was appended is of no use then.
     fn stats(&self, path: &[&str], out: &mut String) -> Result<bool, fmt::Error>;
+
+    /// Returns the names of all devices, each of which has a [`View::Device`].
+    fn devices(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Moves rates on; called every few seconds by those who serve this.
+    fn advance(&self) {}
+
+    /// Appends everything in a text format that Prometheus reads.
+    ///
+    /// # Errors
+    ///
+    /// [`fmt::Error`] if it cannot be written; what was appended is of no use then.
+    fn metrics(&self, format: Format, out: &mut String) -> fmt::Result {
+        let mut encoder = Encoder::new(out, format);
+        self.families(View::All, &mut encoder)?;
+        encoder.finish()
+    }
 }

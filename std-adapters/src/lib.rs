@@ -27,7 +27,8 @@
 //! |---|---|---|
 //! | `stream` | one JSON object a line, at an interval | – |
 //! | `statsd` | reports to StatsD servers, by UDP and Unix sockets | – |
-//! | `http` | an HTTP server for Prometheus, OpenMetrics and JSON | hyper, tokio |
+//! | `http` | an HTTP server for Prometheus text, OpenMetrics, protobuf and JSON | hyper, tokio, prost, flate2, subtle |
+//! | `axum` | its pages as a router of an application | axum |
 //! | `serial` | frames from serial ports | serialport |
 //! | `tokio` | frames from TCP connections; reporters as tasks | tokio |
 //! | `cli` | the `tapes` command, with everything above | clap, `serde_json` |

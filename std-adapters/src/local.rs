@@ -1,19 +1,18 @@
 //! This process's own metrics: a registry or group, with the rates that reading it takes.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tapes_core::Source;
 use tapes_core::metric::{Kind, Sample, Value};
 use tapes_core::rates::{Ewma, RateReading, Ticks};
 use tapes_core::text::json::{TreeWriter, name_order};
-use tapes_core::text::prometheus::write_prometheus;
 
 use crate::clock::{SystemTimeSource, TimeSource};
-use crate::exposition::{Exposition, Format};
+use crate::exposition::{Exposition, FamilyWriter, Leaf, View, write_part, write_source};
 use crate::readings::{Reading, Readings};
 
 /// Ticks a second of the clock of rates: microseconds.
@@ -45,6 +44,8 @@ const HZ: u32 = 1_000_000;
 pub struct Local<S: 'static> {
     source: &'static S,
     time: Arc<dyn TimeSource>,
+    /// When this began to watch; counts began at or before that.
+    start: SystemTime,
     rates: Mutex<Rates>,
 }
 
@@ -75,7 +76,8 @@ impl<S: Source + Sync> Local<S> {
     pub fn with_time(source: &'static S, time: Arc<dyn TimeSource>) -> Self {
         let ticks = Ticks::new(micros(time.monotonic()), HZ);
         let rates = Mutex::new(Rates { ticks, known: BTreeMap::new(), started: false });
-        Self { source, time, rates }
+        let start = time.wall();
+        Self { source, time, start, rates }
     }
 
     /// Calls `visitor` for every sample, with its rates as of now.
@@ -120,26 +122,34 @@ impl<S: Source + Sync> Readings for Local<S> {
 }
 
 impl<S: Source + Sync> Exposition for Local<S> {
-    fn metrics(&self, format: Format, out: &mut String) -> fmt::Result {
-        write_prometheus(self.source, format, out)
+    fn families(&self, view: View<'_>, out: &mut dyn FamilyWriter) -> Result<bool, fmt::Error> {
+        let is_all = view == View::All;
+        if is_all {
+            write_source(self.source, self.start, out)?;
+        }
+        Ok(is_all)
     }
 
     fn stats(&self, path: &[&str], out: &mut String) -> Result<bool, fmt::Error> {
         let mut leaves = Vec::new();
-        self.visit(&mut |sample, rates| leaves.push(Leaf::new(sample, rates)));
+        self.visit(&mut |sample, rates| leaves.push(Placed::new(sample, rates)));
         write_tree(leaves, path, out)
+    }
+
+    fn advance(&self) {
+        self.visit(&mut |_, _| ());
     }
 }
 
 /// A sample and its place in the tree.
-struct Leaf {
+struct Placed {
     /// Segments joined by dots.
     path: String,
     sample: Sample<'static>,
     rates: Option<RateReading>,
 }
 
-impl Leaf {
+impl Placed {
     fn new(sample: Sample<'static>, rates: Option<RateReading>) -> Self {
         let mut leaf = Self { path: String::new(), sample, rates };
         leaf.path = leaf.place(false);
@@ -156,6 +166,12 @@ impl Leaf {
         }
         path
     }
+}
+
+impl Leaf for Placed {
+    fn path(&self) -> &str {
+        &self.path
+    }
 
     fn write<'n>(&'n self, tree: &mut TreeWriter<'_, 'n>, path: &'n str) -> fmt::Result {
         let Sample { kind, value, .. } = &self.sample;
@@ -168,7 +184,7 @@ impl Leaf {
 /// Writes the part of the tree below `wanted`; metrics that differ in constant labels only are told
 /// apart by those.
 fn write_tree(
-    mut leaves: Vec<Leaf>,
+    mut leaves: Vec<Placed>,
     wanted: &[&str],
     out: &mut String,
 ) -> Result<bool, fmt::Error> {
@@ -182,33 +198,7 @@ fn write_tree(
         }
     }
     leaves.sort_by(|a, b| name_order(&a.path, &b.path));
-    let Some((last, parents)) = wanted.split_last() else {
-        let mut tree = TreeWriter::new(out)?;
-        leaves.iter().try_for_each(|leaf| leaf.write(&mut tree, &leaf.path))?;
-        tree.finish()?;
-        return Ok(true);
-    };
-    let mut prefix = String::new();
-    parents.iter().try_for_each(|parent| write!(prefix, "{parent}."))?;
-    let below: Vec<_> = leaves
-        .iter()
-        .filter_map(|leaf| Some((leaf, leaf.path.strip_prefix(&prefix)?)))
-        .filter(|(_, rest)| rest.split('.').next() == Some(*last))
-        .collect();
-    if below.is_empty() {
-        return Ok(false);
-    }
-    let mut whole = String::new();
-    let mut tree = TreeWriter::new(&mut whole)?;
-    below.iter().try_for_each(|(leaf, rest)| leaf.write(&mut tree, rest))?;
-    tree.finish()?;
-    // `{"last":` … `}`. A segment that a label gave may have been escaped: find its colon.
-    let mut key = String::new();
-    let mut probe = TreeWriter::new(&mut key)?;
-    probe.open(last)?;
-    let part = whole.get(key.len() - 1..whole.len().saturating_sub(1)).ok_or(fmt::Error)?;
-    out.push_str(part);
-    Ok(true)
+    write_part(&leaves, wanted, out)
 }
 
 /// Returns whole microseconds, for 584,000 years.

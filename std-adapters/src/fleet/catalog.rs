@@ -17,6 +17,7 @@ use super::identity::EpochKey;
 use super::own;
 use super::series::{Class, SeriesKey};
 use super::state::State;
+use crate::exposition::names_of;
 
 /// A claim to a family name; the order decides who keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -120,22 +121,6 @@ impl Claim {
             Unit::new(BaseUnit::Other(&self.unit), 1)
         };
         Descriptor::new(&self.name, self.class.kind(), unit)
-    }
-}
-
-/// Returns every name that a family takes: its own and those of its series.
-fn names_of(descriptor: &Descriptor<'_>) -> Vec<String> {
-    let family = Family::of(descriptor).to_string();
-    let suffixed = |base: &str, suffixes: &[&str]| -> Vec<String> {
-        suffixes.iter().map(|suffix| format!("{base}{suffix}")).collect()
-    };
-    match Class::of(descriptor.kind) {
-        Class::Counter => {
-            let base = family.strip_suffix("_total").unwrap_or(&family);
-            suffixed(base, &["", "_total", "_created"])
-        }
-        Class::Histogram => suffixed(&family, &["", "_bucket", "_count", "_sum", "_created"]),
-        Class::Gauge => vec![family],
     }
 }
 

@@ -1,7 +1,7 @@
 //! Writing snapshots: Prometheus text by family, JSON by device.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::time::SystemTime;
 
 use tapes_core::metric::Value;
@@ -10,6 +10,7 @@ use tapes_core::text::prometheus::{Encoder, Format};
 
 use super::merged::Merged;
 use super::snapshot::{DeviceSnapshot, Series, Snapshot};
+use crate::exposition::{FamilyWriter, Leaf as _, write_part};
 
 impl Snapshot {
     /// Appends everything that is current in a text format that Prometheus reads: each family
@@ -21,6 +22,19 @@ impl Snapshot {
     ///
     /// None; writing to a string does not fail.
     pub fn write_metrics(&self, format: Format, wall: SystemTime, out: &mut String) -> fmt::Result {
+        let mut encoder = Encoder::new(out, format);
+        self.write_families(&mut encoder)?;
+        self.write_own(&mut encoder, wall)?;
+        encoder.finish()
+    }
+
+    /// Writes everything that devices sent and that is current: each family once, its series with
+    /// a `device` label.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn write_families(&self, out: &mut dyn FamilyWriter) -> fmt::Result {
         let mut families: BTreeMap<&str, Vec<(&str, &Series)>> = BTreeMap::new();
         for device in &self.devices {
             for series in device.series.iter().filter(|series| series.is_fresh) {
@@ -29,48 +43,45 @@ impl Snapshot {
                 }
             }
         }
-        let mut encoder = Encoder::new(out, format);
         for series in families.values() {
             // Of several texts, the first in order, so that two gateways show the same.
             let first = series.iter().min_by_key(|(_, series)| series.total.help_order());
             if let Some((_, first)) = first {
-                first.read(|descriptor, _| encoder.family(descriptor))?;
+                first.read(|descriptor, _| out.family(descriptor))?;
             }
             for (device, series) in series {
                 series.read(|descriptor, value| {
-                    encoder.sample(&[("device", device)], descriptor, 0, value)
+                    out.sample(&[("device", device)], descriptor, 0, value)
                 })?;
             }
         }
-        self.write_own(&mut encoder, wall)?;
-        encoder.finish()
+        Ok(())
     }
 
-    /// Appends counters and histograms added up over all devices, in a text format that Prometheus
-    /// reads: what was counted since each device was first heard, silent ones included, so that no
-    /// sum ever falls.
+    /// Writes everything added up over all devices: of counters and histograms what was counted
+    /// since each device was first heard, silent ones included, so that no sum ever falls; of the
+    /// gauges of this snapshot how they [spread](super::spread).
     ///
     /// # Errors
     ///
-    /// None; writing to a string does not fail.
-    pub fn write_merged(merged: &[Merged], format: Format, out: &mut String) -> fmt::Result {
+    /// Those of `out`.
+    pub fn write_merged(&self, merged: &[Merged], out: &mut dyn FamilyWriter) -> fmt::Result {
         let mut families: BTreeMap<&str, Vec<&Merged>> = BTreeMap::new();
         for series in merged {
             if let Some(family) = &series.family {
                 families.entry(family).or_default().push(series);
             }
         }
-        let mut encoder = Encoder::new(out, format);
         for series in families.values() {
             let first = series.iter().min_by_key(|series| series.total.help_order());
             if let Some(first) = first {
-                first.read(|descriptor, _| encoder.family(descriptor))?;
+                first.read(|descriptor, _| out.family(descriptor))?;
             }
             for series in series {
-                series.read(|descriptor, value| encoder.sample(&[], descriptor, 0, value))?;
+                series.read(|descriptor, value| out.sample(&[], descriptor, 0, value))?;
             }
         }
-        encoder.finish()
+        self.write_spreads(out)
     }
 
     /// Appends the part of the JSON tree below `path`: device, then the segments of names. Returns
@@ -85,14 +96,14 @@ impl Snapshot {
             let mut tree = TreeWriter::new(out)?;
             for (name, leaves) in &trees {
                 tree.open(name)?;
-                leaves.iter().try_for_each(|leaf| leaf.write(&mut tree, &leaf.path))?;
+                leaves.iter().try_for_each(|leaf| leaf.write(&mut tree, leaf.path()))?;
                 tree.close()?;
             }
             tree.finish()?;
             return Ok(true);
         };
         match self.devices.iter().find(|device| device.name == *wanted) {
-            Some(device) => write_below(device, below, out),
+            Some(device) => write_part(&leaves(device), below, out),
             None => Ok(false),
         }
     }
@@ -105,7 +116,11 @@ struct Leaf<'s> {
     series: &'s Series,
 }
 
-impl Leaf<'_> {
+impl crate::exposition::Leaf for Leaf<'_> {
+    fn path(&self) -> &str {
+        &self.path
+    }
+
     fn write<'n>(&'n self, tree: &mut TreeWriter<'_, 'n>, path: &'n str) -> fmt::Result {
         let Series { total, rates, is_fresh, .. } = self.series;
         let value = total.value().as_value(total.kind().buckets());
@@ -149,39 +164,6 @@ fn place(series: &Series, with_labels: bool) -> String {
         }
     }
     path
-}
-
-fn write_below(
-    device: &DeviceSnapshot,
-    below: &[&str],
-    out: &mut String,
-) -> Result<bool, fmt::Error> {
-    let leaves = leaves(device);
-    let Some((last, parents)) = below.split_last() else {
-        let mut tree = TreeWriter::new(out)?;
-        leaves.iter().try_for_each(|leaf| leaf.write(&mut tree, &leaf.path))?;
-        tree.finish()?;
-        return Ok(true);
-    };
-    let mut prefix = String::new();
-    parents.iter().try_for_each(|parent| write!(prefix, "{parent}."))?;
-    // Names below the last segment, which stays, so that the wanted part is under one key.
-    let wanted: Vec<_> = leaves
-        .iter()
-        .filter_map(|leaf| Some((leaf, leaf.path.strip_prefix(&prefix)?)))
-        .filter(|(_, rest)| rest.split('.').next() == Some(*last))
-        .collect();
-    if wanted.is_empty() {
-        return Ok(false);
-    }
-    let mut whole = String::new();
-    let mut tree = TreeWriter::new(&mut whole)?;
-    wanted.iter().try_for_each(|(leaf, rest)| leaf.write(&mut tree, rest))?;
-    tree.finish()?;
-    // `{"last":` … `}`; the key is a segment of a valid name and needs no escapes.
-    let part = whole.get(last.len() + 4..whole.len().saturating_sub(1)).ok_or(fmt::Error)?;
-    out.push_str(part);
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ impl Fleet {
     /// Adds counters and histograms up over all devices: what was counted since each was first
     /// heard. Values without a common measure with those of devices known for longer are left out.
     ///
-    /// Gauges have no sum.
+    /// Gauges are not in it: their [spread](super::spread) is a matter of a moment.
     #[must_use]
     pub fn merged(&self) -> Vec<Merged> {
         let catalog = self.catalog();
@@ -86,7 +86,7 @@ fn observed(
 
 #[cfg(test)]
 mod tests {
-    use crate::exposition::Format;
+    use crate::exposition::{Encoder, Format};
     use crate::fleet::testing::{Bench, Board};
     use crate::fleet::{Limits, Snapshot};
 
@@ -157,7 +157,9 @@ mod tests {
             bench.feed_all(&[board.loops(5)]);
         }
         let mut out = String::new();
-        Snapshot::write_merged(&bench.fleet.merged(), Format::OpenMetrics, &mut out).unwrap();
+        let mut encoder = Encoder::new(&mut out, Format::OpenMetrics);
+        Snapshot::default().write_merged(&bench.fleet.merged(), &mut encoder).unwrap();
+        encoder.finish().unwrap();
         assert_eq!(out, "# TYPE loops counter\nloops_total 10\n# EOF\n");
     }
 }

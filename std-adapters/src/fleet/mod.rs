@@ -46,6 +46,7 @@ pub mod series;
 mod session;
 mod shared;
 pub mod snapshot;
+pub mod spread;
 pub mod state;
 pub mod store;
 #[cfg(test)]

@@ -4,10 +4,10 @@ use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tapes_core::metric::{Descriptor, Kind, Labels, Unit, Value};
-use tapes_core::text::prometheus::Encoder;
 
 use super::snapshot::{DeviceSnapshot, Snapshot};
 use super::store::StoreStats;
+use crate::exposition::FamilyWriter;
 
 /// One of the receiver's own families.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,12 @@ enum Samples {
     Fleet(fn(&Snapshot) -> u64),
     /// A single one, if the state is kept on disk.
     Store(fn(&StoreStats) -> u64),
+}
+
+impl Samples {
+    const fn is_of_devices(&self) -> bool {
+        !matches!(self, Self::Link(_) | Self::Rejected | Self::Fleet(_) | Self::Store(_))
+    }
 }
 
 impl OwnFamily {
@@ -221,21 +227,41 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// Only those of the encoder's writer.
-    pub fn write_own(&self, encoder: &mut Encoder<'_>, wall: SystemTime) -> fmt::Result {
-        for family in &FAMILIES {
-            let descriptor = family.descriptor();
-            encoder.family(&descriptor)?;
-            self.write_family(family, &descriptor, encoder, wall)?;
-        }
-        Ok(())
+    /// Only those of `out`.
+    pub fn write_own(&self, out: &mut dyn FamilyWriter, wall: SystemTime) -> fmt::Result {
+        FAMILIES.iter().try_for_each(|family| self.write_own_family(family, out, wall))
+    }
+
+    /// As [`write_own`](Self::write_own), those that tell devices apart only.
+    ///
+    /// # Errors
+    ///
+    /// Only those of `out`.
+    pub fn write_own_of_devices(
+        &self,
+        out: &mut dyn FamilyWriter,
+        wall: SystemTime,
+    ) -> fmt::Result {
+        let of_devices = FAMILIES.iter().filter(|family| family.samples.is_of_devices());
+        of_devices.into_iter().try_for_each(|family| self.write_own_family(family, out, wall))
+    }
+
+    fn write_own_family(
+        &self,
+        family: &OwnFamily,
+        out: &mut dyn FamilyWriter,
+        wall: SystemTime,
+    ) -> fmt::Result {
+        let descriptor = family.descriptor();
+        out.family(&descriptor)?;
+        self.write_family(family, &descriptor, out, wall)
     }
 
     fn write_family(
         &self,
         family: &OwnFamily,
         descriptor: &Descriptor<'_>,
-        encoder: &mut Encoder<'_>,
+        encoder: &mut dyn FamilyWriter,
         wall: SystemTime,
     ) -> fmt::Result {
         let count = |n: u64| Value::Unsigned(n);
@@ -287,7 +313,7 @@ impl Snapshot {
 fn write_info(
     device: &DeviceSnapshot,
     descriptor: &Descriptor<'_>,
-    encoder: &mut Encoder<'_>,
+    encoder: &mut dyn FamilyWriter,
 ) -> fmt::Result {
     let Some(facts) = device.facts else { return Ok(()) };
     let build = format!("{:016x}", facts.build_id);

@@ -9,7 +9,7 @@ use tapes_core::wire::{Deframer, FRAME_LEN_MAX, Feed};
 use super::store::{Store, StoreStats};
 use super::{Fleet, LinkId, LinkKind, Refusal, Snapshot};
 use crate::clock::TimeSource;
-use crate::exposition::{Exposition, Format};
+use crate::exposition::{Exposition, FamilyWriter, View};
 
 /// A fleet behind a lock, with its clocks; clones share it.
 ///
@@ -139,14 +139,30 @@ impl SharedFleet {
 }
 
 impl Exposition for SharedFleet {
-    fn metrics(&self, format: Format, out: &mut String) -> fmt::Result {
-        let snapshot = self.snapshot();
-        snapshot.write_metrics(format, self.time.wall(), out)
+    fn families(&self, view: View<'_>, out: &mut dyn FamilyWriter) -> Result<bool, fmt::Error> {
+        if view == View::Merged {
+            let ((merged, snapshot), _) =
+                self.look(|fleet, now| (fleet.merged(), fleet.snapshot(now)));
+            return snapshot.write_merged(&merged, out).map(|()| true);
+        }
+        let mut snapshot = self.snapshot();
+        let wall = self.time.wall();
+        if let View::Device(name) = view {
+            snapshot.devices.retain(|device| device.name == name);
+            if snapshot.devices.is_empty() {
+                return Ok(false);
+            }
+            snapshot.write_families(out)?;
+            snapshot.write_own_of_devices(out, wall)?;
+        } else {
+            snapshot.write_families(out)?;
+            snapshot.write_own(out, wall)?;
+        }
+        Ok(true)
     }
 
-    fn merged(&self, format: Format, out: &mut String) -> Result<bool, fmt::Error> {
-        let (merged, _) = self.look(|fleet, _| fleet.merged());
-        Snapshot::write_merged(&merged, format, out).map(|()| true)
+    fn devices(&self) -> Vec<String> {
+        self.snapshot().devices.into_iter().map(|device| device.name).collect()
     }
 
     fn stats(&self, path: &[&str], out: &mut String) -> Result<bool, fmt::Error> {

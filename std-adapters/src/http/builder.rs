@@ -6,16 +6,18 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::host::Hosts;
+use super::pages::{Options, Pages};
 use super::server::HttpServer;
-use crate::exposition::Exposition;
+use super::token::Token;
+use crate::clock::TimeSource;
+use crate::exposition::{ClassicBuckets, Exposition};
 
 /// Port unless told otherwise.
 const PORT_DEFAULT: u16 = 9_100;
 
-/// Connections at the same time unless told otherwise: enough for every scraper and person that
-/// looks, and 1 MiB of buffers.
-const CONNECTIONS_DEFAULT: usize = 64;
+/// Connections at the same time unless told otherwise: more than most who would block a server
+/// bring, and some 8 MiB of buffers.
+const CONNECTIONS_DEFAULT: usize = 512;
 
 /// Limits of the connections of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +68,7 @@ impl std::error::Error for HttpError {
 #[must_use = "a builder does nothing until it builds"]
 pub struct HttpServerBuilder {
     address: SocketAddr,
-    hosts: Hosts,
+    options: Options,
     limits: ConnectionLimits,
 }
 
@@ -79,7 +81,7 @@ impl HttpServerBuilder {
             drain: Duration::from_secs(1),
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_DEFAULT));
-        Self { address, hosts: Hosts::new(), limits }
+        Self { address, options: Options::new(), limits }
     }
 
     /// Sets the address to listen on; port 0 takes a free one.
@@ -94,13 +96,86 @@ impl HttpServerBuilder {
     ///
     /// Defaults to none.
     pub fn with_host(mut self, name: &str) -> Self {
-        self.hosts.allow(name);
+        self.options.hosts.allow(name);
+        self
+    }
+
+    /// Answers to every `Host`, which lets a foreign web page that points its own name here read
+    /// what this shows: for a server that only a proxy reaches, or a router of a public application.
+    ///
+    /// Defaults to [allowed](Self::with_host) hosts only.
+    pub fn with_any_host(mut self) -> Self {
+        self.options.any_host = true;
+        self
+    }
+
+    /// Asks for `Authorization: Bearer TOKEN` in every request; else 401. Comparing it takes the
+    /// same time for every wrong token of a length.
+    ///
+    /// Defaults to none.
+    pub fn with_bearer_token(mut self, token: &str) -> Self {
+        self.options.token = Some(Token::new(token));
+        self
+    }
+
+    /// Adds a health check, run at each request for `/health`; an `Err` says what is wrong. The
+    /// answer is 200 if all checks are well, 500 if one is not, 501 if there is none.
+    ///
+    /// Defaults to none.
+    pub fn with_health_check(
+        mut self,
+        name: &str,
+        check: impl Fn() -> Result<(), String> + Send + Sync + 'static,
+    ) -> Self {
+        self.options.health.add(name, check);
+        self
+    }
+
+    /// Sets which classic buckets histograms have in text.
+    ///
+    /// Defaults to bounds that are powers of two.
+    pub fn with_classic_buckets(mut self, buckets: ClassicBuckets) -> Self {
+        self.options.classic = buckets;
+        self
+    }
+
+    /// Adds classic buckets to the native histograms of protobuf, for servers that keep both.
+    ///
+    /// Defaults to native ones only.
+    pub fn with_classic_beside_native(mut self) -> Self {
+        self.options.classic_beside_native = true;
+        self
+    }
+
+    /// Lets names keep their dots for clients that ask for an escaping scheme, as Prometheus 3
+    /// does: `{"motor.loops_total"}`. Without it every client sees `motor_loops_total`, and nothing
+    /// changes when a server is updated.
+    ///
+    /// Defaults to underscores for everybody.
+    pub fn with_dotted_names(mut self) -> Self {
+        self.options.dotted_names = true;
+        self
+    }
+
+    /// Sets how long a rendering serves others who ask for the same; zero renders for each.
+    ///
+    /// Defaults to 100 milliseconds.
+    pub fn with_rendering_age(mut self, age: Duration) -> Self {
+        self.options.age_max = age;
+        self
+    }
+
+    /// Sets the clock by which renderings grow old.
+    ///
+    /// Defaults to the system's.
+    pub fn with_time(mut self, time: Arc<dyn TimeSource>) -> Self {
+        self.options.time = time;
         self
     }
 
     /// Sets how many connections there may be at the same time; 0 counts as 1.
     ///
-    /// Defaults to 64.
+    /// Defaults to 512.
     pub fn with_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections.max(1);
         self
@@ -133,6 +208,25 @@ impl HttpServerBuilder {
         let listener = TcpListener::bind(address).map_err(bind)?;
         listener.set_nonblocking(true).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        Ok(HttpServer::new(listener, address, exposition, self.hosts, self.limits))
+        let pages = Pages::with_options(exposition, self.options);
+        Ok(HttpServer::new(listener, address, pages, self.limits))
+    }
+
+    /// Returns all pages but the index as a router, to be merged into an axum application or nested
+    /// below a path of it. Address and limits of connections are those of the application.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tapes_core::Registry;
+    /// use tapes_std::local::Local;
+    /// use tapes_std::http::HttpServer;
+    ///
+    /// static REGISTRY: Registry<4, 16> = Registry::new();
+    /// let pages = HttpServer::builder().router(Arc::new(Local::new(&REGISTRY)));
+    /// let application: axum::Router = axum::Router::new().nest("/internal", pages);
+    /// ```
+    #[cfg(feature = "axum")]
+    pub fn router(self, exposition: Arc<dyn Exposition>) -> axum::Router {
+        super::router::router(Arc::new(Pages::with_options(exposition, self.options)))
     }
 }

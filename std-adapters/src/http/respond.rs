@@ -1,9 +1,13 @@
 //! Answers: what a path shows, without any server around it.
 
-use std::fmt::{self, Write as _};
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use hyper::body::Bytes;
 
 use super::negotiate::{Representation, negotiate};
-use crate::exposition::{Exposition, Format};
+use super::pages::{Pages, Request};
+use crate::exposition::Exposition;
 
 /// The status of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +19,8 @@ pub enum Status {
     NotFound,
     /// 500.
     Failed,
+    /// 501.
+    NotImplemented,
 }
 
 impl Status {
@@ -25,6 +31,7 @@ impl Status {
             Self::Ok => 200,
             Self::NotFound => 404,
             Self::Failed => 500,
+            Self::NotImplemented => 501,
         }
     }
 }
@@ -35,124 +42,81 @@ pub struct Answer {
     /// The status.
     pub status: Status,
     /// The value of the `Content-Type` header.
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
+    /// Whether the body is compressed by gzip.
+    pub is_gzip: bool,
     /// The body.
-    pub body: String,
+    pub body: Bytes,
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
-const HTML: &str = "text/html; charset=utf-8";
-const JSON: &str = "application/json";
+pub(super) const HTML: &str = "text/html; charset=utf-8";
+pub(super) const JSON: &str = "application/json";
 
 /// Segments of a path below `/stats` that are looked at; names are not that deep.
 const SEGMENTS_MAX: usize = 64;
 
-const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
-<title>tapes</title>\n<h1>tapes</h1>\n<ul>\n\
-<li><a href=\"/metrics\">/metrics</a>: all metrics for Prometheus\n\
-<li><a href=\"/metrics/merged\">/metrics/merged</a>: counters and histograms over all devices\n\
-<li><a href=\"/stats\">/stats</a>: all metrics as JSON; parts of it below, such as \
-<code>/stats/DEVICE/motor</code>\n\
-<li><a href=\"/health\">/health</a>: whether this server runs\n</ul>\n</html>\n";
-
 impl Answer {
-    fn new(status: Status, content_type: &'static str, body: impl Into<String>) -> Self {
-        Self { status, content_type, body: body.into() }
+    pub(super) fn new(
+        status: Status,
+        content_type: impl Into<Cow<'static, str>>,
+        body: impl Into<Bytes>,
+    ) -> Self {
+        let (content_type, body) = (content_type.into(), body.into());
+        Self { status, content_type, is_gzip: false, body }
     }
 
-    fn not_found() -> Self {
-        Self::new(Status::NotFound, TEXT, "not found; the index is at /\n")
+    pub(super) fn not_found() -> Self {
+        Self::new(Status::NotFound, TEXT, "404 Not Found\n")
     }
 
-    fn failed() -> Self {
-        Self::new(Status::Failed, TEXT, "the metrics could not be written\n")
+    pub(super) fn failed() -> Self {
+        Self::new(Status::Failed, TEXT, "500 Internal Server Error\n")
     }
 }
 
-/// Answers a GET of `target`, a path with or without a query; `accept` is the `Accept` header.
-///
-/// For applications with a server of their own: send status, type and body as they are.
+/// Answers a request for a path, with an `Accept` header if there is one, as a server with defaults
+/// does: for programs that have a server of their own.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tapes_std::clock::ManualTime;
-/// use tapes_std::fleet::{Fleet, Limits, NodeId, SharedFleet};
+/// use tapes_core::Registry;
+/// use tapes_std::local::Local;
 /// use tapes_std::http::{Status, respond};
 ///
-/// let fleet = Fleet::new(NodeId::default(), Limits::default());
-/// let fleet = SharedFleet::new(fleet, Arc::new(ManualTime::new()));
-/// assert_eq!(respond(&fleet, None, "/stats").body, "{}");
-/// assert_eq!(respond(&fleet, None, "/nothing").status, Status::NotFound);
+/// static REGISTRY: Registry<4, 16> = Registry::new();
+/// REGISTRY.counter("http.requests")?.increment();
+/// let exposition = Arc::new(Local::new(&REGISTRY));
+/// let answer = respond(exposition.clone(), None, "/metrics");
+/// assert_eq!(answer.status, Status::Ok);
+/// assert!(answer.body.ends_with(b"http_requests_total 1\n"));
+/// assert_eq!(respond(exposition, None, "/nothing").status, Status::NotFound);
+/// # Ok::<(), tapes_core::RegisterError>(())
 /// ```
 #[must_use]
-pub fn respond(exposition: &dyn Exposition, accept: Option<&str>, target: &str) -> Answer {
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    match path {
-        "/" => Answer::new(Status::Ok, HTML, INDEX),
-        "/health" => Answer::new(Status::Ok, TEXT, "ok\n"),
-        "/metrics" => metrics(exposition, asked_for(query).unwrap_or_else(|| negotiate(accept))),
-        "/metrics/merged" => {
-            merged(exposition, asked_for(query).unwrap_or_else(|| negotiate(accept)))
-        }
-        _ => match path.strip_prefix("/stats") {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => stats(exposition, rest),
-            _ => Answer::not_found(),
-        },
-    }
+pub fn respond(
+    exposition: std::sync::Arc<dyn Exposition>,
+    accept: Option<&str>,
+    target: &str,
+) -> Answer {
+    Pages::new(exposition).answer(&Request { target, accept, ..Request::default() })
 }
 
 /// Returns the format that a query asks for.
-fn asked_for(query: &str) -> Option<Representation> {
+pub(super) fn asked_for(query: &str) -> Option<Representation> {
     let format = query.split('&').find_map(|pair| pair.strip_prefix("format="))?;
     match format {
         "json" => Some(Representation::Json),
-        "openmetrics" => negotiate(Some("application/openmetrics-text")).into(),
+        "openmetrics" => Some(negotiate(Some("application/openmetrics-text"))),
+        "protobuf" => Some(Representation::Protobuf(None)),
         "prometheus" | "text" => Some(Representation::Prometheus),
         _ => None,
     }
 }
 
-fn metrics(exposition: &dyn Exposition, representation: Representation) -> Answer {
-    let mut body = String::new();
-    let written = match representation {
-        Representation::Json => exposition.stats(&[], &mut body).map(drop),
-        Representation::OpenMetrics(_) => exposition.metrics(Format::OpenMetrics, &mut body),
-        Representation::Prometheus => exposition.metrics(Format::Prometheus, &mut body),
-    };
-    match written {
-        Ok(()) => Answer::new(Status::Ok, representation.content_type(), body),
-        Err(fmt::Error) => Answer::failed(),
-    }
-}
-
-/// As text whatever is asked for: there is no JSON of it.
-fn merged(exposition: &dyn Exposition, representation: Representation) -> Answer {
-    let (format, representation) = match representation {
-        Representation::OpenMetrics(_) => (Format::OpenMetrics, representation),
-        _ => (Format::Prometheus, Representation::Prometheus),
-    };
-    let mut body = String::new();
-    match exposition.merged(format, &mut body) {
-        Ok(true) => Answer::new(Status::Ok, representation.content_type(), body),
-        Ok(false) => Answer::not_found(),
-        Err(fmt::Error) => Answer::failed(),
-    }
-}
-
-fn stats(exposition: &dyn Exposition, path: &str) -> Answer {
-    let Some(segments) = segments(path) else { return Answer::not_found() };
-    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
-    let mut body = String::new();
-    match exposition.stats(&segments, &mut body) {
-        Ok(true) => Answer::new(Status::Ok, JSON, body),
-        Ok(false) => Answer::not_found(),
-        Err(fmt::Error) => Answer::failed(),
-    }
-}
-
 /// Returns the segments of a path: between slashes, and between dots except in the first one,
 /// which is a device. `None` if there are none such, as with an empty one in the middle.
-fn segments(path: &str) -> Option<Vec<String>> {
+pub(super) fn segments(path: &str) -> Option<Vec<String>> {
     let path = path.strip_prefix('/').unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path);
     if path.is_empty() {
@@ -172,7 +136,7 @@ fn segments(path: &str) -> Option<Vec<String>> {
 }
 
 /// Undoes percent-encoding; `None` if it is broken or not UTF-8.
-fn percent_decoded(raw: &str) -> Option<String> {
+pub(super) fn percent_decoded(raw: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(raw.len());
     let mut rest = raw.as_bytes();
     while let Some((first, tail)) = rest.split_first() {

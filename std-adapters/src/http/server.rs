@@ -7,48 +7,36 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::answer::answer;
 use super::builder::{ConnectionLimits, HttpError, HttpServerBuilder};
 use super::connections::{Connections, Place};
-use super::host::Hosts;
-use super::respond::{refusal, respond};
-use crate::exposition::Exposition;
+use super::pages::Pages;
 
 /// Largest request head, in bytes; the least that hyper takes.
 const HEAD_LEN_MAX: usize = 8_192;
 
+/// How often rates are moved on.
+const RATES_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Threads that render; one at a time does.
+const RENDERING_THREADS: usize = 2;
+
 /// Pauses between failures to accept: from the first to the longest.
 const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
-
-/// Headers of every answer: nothing is sniffed, framed, cached or sent elsewhere.
-const HEADERS: [(HeaderName, &str); 6] = [
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (header::CACHE_CONTROL, "no-store"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-];
 
 /// What all connections of a server share.
 #[derive(Debug)]
 struct Shared {
-    exposition: Arc<dyn Exposition>,
-    hosts: Hosts,
+    pages: Arc<Pages>,
     limits: ConnectionLimits,
 }
 
@@ -70,11 +58,10 @@ impl HttpServer {
     pub(super) fn new(
         listener: TcpListener,
         address: SocketAddr,
-        exposition: Arc<dyn Exposition>,
-        hosts: Hosts,
+        pages: Pages,
         limits: ConnectionLimits,
     ) -> Self {
-        Self { listener, address, shared: Arc::new(Shared { exposition, hosts, limits }) }
+        Self { listener, address, shared: Arc::new(Shared { pages: Arc::new(pages), limits }) }
     }
 
     /// Returns the address, with the port that was taken.
@@ -95,17 +82,27 @@ impl HttpServer {
         let listener =
             tokio::net::TcpListener::from_std(self.listener).map_err(HttpError::Start)?;
         let connections = Connections::new(self.shared.limits.connections);
+        // Rates go on while nobody asks for them.
+        let mut ticks = tokio::time::interval(RATES_INTERVAL);
         let mut stop = std::pin::pin!(stop);
         let mut pause = ACCEPT_PAUSES.0;
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => break,
+                _ = ticks.tick() => {
+                    let pages = Arc::clone(&self.shared.pages);
+                    // One that panics is one that is late.
+                    drop(tokio::task::spawn_blocking(move || pages.exposition.advance()));
+                    continue;
+                }
                 accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     pause = ACCEPT_PAUSES.0;
                     start(stream, peer, &connections, &self.shared);
+                    // It is read before the next one can ask for its place.
+                    tokio::task::yield_now().await;
                 }
                 // Out of sockets or the like: it passes, and trying at once would spin.
                 Err(_) => {
@@ -138,6 +135,8 @@ impl HttpServer {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
+            .max_blocking_threads(RENDERING_THREADS)
+            .thread_name("tapes-http-render")
             .build()
             .map_err(HttpError::Start)?;
         let (stop, stopped) = oneshot::channel::<()>();
@@ -198,10 +197,14 @@ fn start(stream: TcpStream, peer: SocketAddr, connections: &Connections, shared:
 }
 
 async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) {
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         place.answering();
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(&request, shared).await) }
+        let pages = Arc::clone(&shared.pages);
+        async move {
+            let (parts, _) = request.into_parts();
+            let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+            Ok::<_, Infallible>(answer(&parts, target, pages).await)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -211,57 +214,4 @@ async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) {
         .serve_connection(TokioIo::new(stream), service);
     // Whatever is wrong with a connection, it is closed, and that is all there is to do.
     let _ = timeout(shared.limits.total, connection).await;
-}
-
-async fn answer(request: &Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>> {
-    if let Err(status) = check_host(request, &shared.hosts) {
-        return refused(status);
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = refused(StatusCode::METHOD_NOT_ALLOWED);
-        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    let accept = request.headers().get(header::ACCEPT);
-    let accept = accept.and_then(|accept| accept.to_str().ok()).map(str::to_owned);
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
-    let render = move || respond(shared.exposition.as_ref(), accept.as_deref(), &target);
-    match tokio::task::spawn_blocking(render).await {
-        Ok(answer) => {
-            let status = StatusCode::from_u16(answer.status.code());
-            let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            response(status, answer.content_type, answer.body)
-        }
-        // The rendering panicked.
-        Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR),
-    }
-}
-
-/// Checks every name by which a request says whom it is for.
-fn check_host(request: &Request<Incoming>, hosts: &Hosts) -> Result<(), StatusCode> {
-    let mut headers = request.headers().get_all(header::HOST).iter();
-    let host = headers.next();
-    if headers.next().is_some() || (host.is_none() && request.version() == Version::HTTP_11) {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    let host = host.map(|host| host.to_str().map_err(|_| StatusCode::BAD_REQUEST)).transpose()?;
-    let authority = request.uri().authority().map(|authority| authority.as_str());
-    let is_allowed = host.into_iter().chain(authority).all(|name| hosts.allows(name));
-    if is_allowed { Ok(()) } else { Err(StatusCode::MISDIRECTED_REQUEST) }
-}
-
-fn refused(status: StatusCode) -> Response<Full<Bytes>> {
-    let reason = status.canonical_reason().unwrap_or("");
-    response(status, "text/plain; charset=utf-8", refusal(status.as_u16(), reason))
-}
-
-fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
-    response
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tapes_std::exposition::ClassicBuckets;
 use tapes_std::fleet::store::StoreOptions;
 use tapes_std::fleet::{LinkKind, SharedFleet};
 use tapes_std::http::{HttpServer, RunningServer};
@@ -24,6 +25,8 @@ Examples:
       a board on USB; its metrics at http://127.0.0.1:9100
   tapes gateway --serial /dev/ttyUSB0:921600 --serial /dev/ttyACM0 --http 0.0.0.0:9100
       two boards; the pages for everybody on the network
+  tapes gateway --serial /dev/ttyACM0 --classic-buckets 0.001,0.01,0.1,1
+      histograms with a few buckets only, for servers without native ones
   tapes gateway --listen 7070 --stream
       boards through programs on this machine; JSON lines out
   tapes simulate --seconds 60 | tapes gateway --stdin --no-http
@@ -65,12 +68,21 @@ pub(crate) struct Arguments {
     /// Read frames from a file, in the order given; may be repeated.
     #[arg(long, value_name = "PATH")]
     file: Vec<PathBuf>,
-    /// Serve /metrics, /stats, /health and / at this address; port 0 takes a free one.
+    /// Serve /metrics, /sd, /stats, /health and / at this address; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", value_parser = address::parse, default_value = "127.0.0.1:9100")]
     http: SocketAddr,
     /// Answer to this name too, besides localhost and IP addresses; may be repeated.
     #[arg(long, value_name = "NAME")]
     http_host: Vec<String>,
+    /// Ask for `Authorization: Bearer` with the token in this file, which only you should read.
+    #[arg(long, value_name = "PATH")]
+    http_token_file: Option<PathBuf>,
+    /// Classic buckets an octave of histograms in text, as a power of two.
+    #[arg(long, value_name = "0-4", value_parser = clap::value_parser!(u8).range(0..=4))]
+    classic_scale: Option<u8>,
+    /// Upper bounds of classic buckets in base units, each moved up to the next bound there is.
+    #[arg(long, value_name = "A,B,..", conflicts_with = "classic_scale")]
+    classic_buckets: Option<ClassicBuckets>,
     /// Serve nothing.
     #[arg(long, conflicts_with = "http")]
     no_http: bool,
@@ -173,11 +185,31 @@ fn serve(arguments: &Arguments, fleet: &SharedFleet) -> Result<Option<RunningSer
     for host in &arguments.http_host {
         builder = builder.with_host(host);
     }
+    if let Some(path) = &arguments.http_token_file {
+        builder = builder.with_bearer_token(&read_token(path)?);
+    }
+    let buckets = arguments.classic_scale.map(ClassicBuckets::Scale);
+    if let Some(buckets) = buckets.or_else(|| arguments.classic_buckets.clone()) {
+        builder = builder.with_classic_buckets(buckets);
+    }
+    // Whoever gets this answer has reached the process; more would blame it for its devices.
+    let builder = builder.with_health_check("gateway", || Ok(()));
     let server = builder.build(Arc::new(fleet.clone())).and_then(HttpServer::spawn);
     let server = server
         .map_err(|error| format!("{error}; use another address with --http, or --no-http"))?;
     eprintln!("listening on http://{}", server.address());
     Ok(Some(server))
+}
+
+/// Reads a token, without the white space around it.
+fn read_token(path: &Path) -> Result<String, String> {
+    let name = shown_path(path);
+    let token = std::fs::read_to_string(path);
+    let token = token.map_err(|error| format!("cannot read {name}: {error}"))?;
+    match token.trim() {
+        "" => Err(format!("{name} is empty; it must hold a token")),
+        token => Ok(token.to_owned()),
+    }
 }
 
 fn open_serial(specs: &[SerialSpec], fleet: &SharedFleet) -> Result<Vec<SerialInput>, String> {

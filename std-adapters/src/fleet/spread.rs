@@ -1,0 +1,120 @@
+//! Gauges over all devices: their sum, mean, smallest and largest, told apart by the label
+//! `over_devices`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use tapes_core::metric::{Descriptor, Kind, Labels, Unit, Value};
+
+use super::series::{Class, SeriesKey};
+use super::snapshot::{Series, Snapshot};
+use super::value::Stored;
+use crate::exposition::FamilyWriter;
+
+/// One gauge over all devices, in base units.
+#[derive(Debug, Clone, Copy)]
+struct Spread {
+    devices: u32,
+    sum: f64,
+    min: f64,
+    max: f64,
+}
+
+impl Spread {
+    const NONE: Self = Self { devices: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
+
+    fn add(&mut self, value: f64) {
+        self.devices = self.devices.saturating_add(1);
+        self.sum += value;
+        self.min = self.min.min(value);
+        self.max = self.max.max(value);
+    }
+}
+
+impl Snapshot {
+    /// Writes the gauges of all devices that are current, as one.
+    pub(super) fn write_spreads(&self, out: &mut dyn FamilyWriter) -> fmt::Result {
+        let mut families: BTreeMap<&str, Vec<&Series>> = BTreeMap::new();
+        for series in self.devices.iter().flat_map(|device| &device.series) {
+            if let Some(family) = &series.family
+                && series.key.class == Class::Gauge
+                && series.is_fresh
+            {
+                families.entry(family).or_default().push(series);
+            }
+        }
+        for series in families.values() {
+            let first = series.iter().min_by_key(|series| series.total.help_order());
+            if let Some(first) = first {
+                first.read(|descriptor, _| out.family(descriptor))?;
+            }
+            write_family(series, out)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_family(series: &[&Series], out: &mut dyn FamilyWriter) -> fmt::Result {
+    let mut spreads: BTreeMap<&SeriesKey, (Unit<'_>, Spread)> = BTreeMap::new();
+    for series in series {
+        if let Some(value) = base_value(series) {
+            let unit = Unit::new(series.total.unit().base(), 1);
+            spreads.entry(&series.key).or_insert((unit, Spread::NONE)).1.add(value);
+        }
+    }
+    for (key, (unit, spread)) in spreads {
+        let labels: Vec<_> = key.labels.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let labels = Labels::new(&labels);
+        let gauge = Descriptor { labels, ..Descriptor::new(&key.name, Kind::GaugeDouble, unit) };
+        for (over, value) in [
+            ("sum", spread.sum),
+            ("mean", spread.sum / f64::from(spread.devices)),
+            ("min", spread.min),
+            ("max", spread.max),
+        ] {
+            out.sample(&[("over_devices", over)], &gauge, 0, &Value::F64(value))?;
+        }
+    }
+    Ok(())
+}
+
+fn base_value(series: &Series) -> Option<f64> {
+    let raw = match series.total.value() {
+        Stored::Unsigned(value) => *value as f64,
+        Stored::Signed(value) => *value as f64,
+        Stored::F32(bits) => f64::from(f32::from_bits(*bits)),
+        Stored::F64(bits) => f64::from_bits(*bits),
+        _ => return None,
+    };
+    let value = raw / f64::from(series.total.unit().per());
+    (!value.is_nan()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use tapes_core::metric::Value;
+
+    use crate::exposition::{Encoder, Format};
+    use crate::fleet::Limits;
+    use crate::fleet::testing::{Bench, Board};
+
+    /// One hot board among cold ones must be visible where all are one.
+    #[test]
+    fn gauges_spread_over_devices() {
+        let mut bench = Bench::new(Limits::default());
+        for (id, heat) in [(1, 20), (2, 70)] {
+            let mut board = Board::new(id, 1);
+            bench.feed_all(&[
+                board.hello(),
+                board.dict(),
+                board.data(&[(1, Value::Unsigned(heat))]),
+            ]);
+        }
+        let mut out = String::new();
+        let snapshot = bench.fleet.snapshot(bench.now);
+        snapshot.write_merged(&[], &mut Encoder::new(&mut out, Format::Prometheus)).unwrap();
+        let line = |over: &str, value| format!("heat_celsius{{over_devices=\"{over}\"}} {value}\n");
+        let lines = [line("sum", 90), line("mean", 45), line("min", 20), line("max", 70)];
+        assert_eq!(out, format!("# TYPE heat_celsius gauge\n{}", lines.concat()));
+    }
+}

@@ -1,0 +1,126 @@
+//! From a request to a response: who may ask, and what every answer says about itself.
+
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode, Version};
+
+use super::pages::{Pages, Request};
+use super::respond::{Answer, refusal};
+
+/// Headers of every answer: nothing is sniffed, framed, cached or sent elsewhere.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::VARY, "accept, accept-encoding"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Answers a request; renders on one of tokio's blocking threads.
+pub(super) async fn answer(
+    parts: &Parts,
+    target: &str,
+    pages: Arc<Pages>,
+) -> Response<Full<Bytes>> {
+    if let Err(status) = check(parts, &pages) {
+        return refused(status);
+    }
+    let text = |name| {
+        let value = parts.headers.get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    let (accept, accept_encoding) = (text(header::ACCEPT), text(header::ACCEPT_ENCODING));
+    let authority = text(header::HOST);
+    let target = target.to_owned();
+    let render = move || {
+        pages.answer(&Request {
+            target: &target,
+            accept: accept.as_deref(),
+            accept_encoding: accept_encoding.as_deref(),
+            authority: authority.as_deref(),
+        })
+    };
+    match tokio::task::spawn_blocking(render).await {
+        Ok(answer) => answered(answer),
+        // The rendering panicked.
+        Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// Checks whether a request may be answered: its host, its method, its token.
+fn check(parts: &Parts, pages: &Pages) -> Result<(), StatusCode> {
+    check_host(parts, pages)?;
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let Some(token) = &pages.options.token else { return Ok(()) };
+    let shown = parts.headers.get(header::AUTHORIZATION);
+    let shown = shown.and_then(|shown| shown.to_str().ok());
+    if token.admits(shown) { Ok(()) } else { Err(StatusCode::UNAUTHORIZED) }
+}
+
+/// Checks every name by which a request says whom it is for.
+fn check_host(parts: &Parts, pages: &Pages) -> Result<(), StatusCode> {
+    let mut headers = parts.headers.get_all(header::HOST).iter();
+    let host = headers.next();
+    if headers.next().is_some() || (host.is_none() && parts.version == Version::HTTP_11) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    let host = host.map(|host| host.to_str().map_err(|_| StatusCode::BAD_REQUEST)).transpose()?;
+    if pages.options.any_host {
+        return Ok(());
+    }
+    let authority = parts.uri.authority().map(|authority| authority.as_str());
+    let hosts = &pages.options.hosts;
+    let is_allowed = host.into_iter().chain(authority).all(|name| hosts.allows(name));
+    if is_allowed { Ok(()) } else { Err(StatusCode::MISDIRECTED_REQUEST) }
+}
+
+fn answered(answer: Answer) -> Response<Full<Bytes>> {
+    let status = StatusCode::from_u16(answer.status.code());
+    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = response(status, &answer.content_type, answer.body);
+    if answer.is_gzip {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    response
+}
+
+fn refused(status: StatusCode) -> Response<Full<Bytes>> {
+    let reason = status.canonical_reason().unwrap_or("");
+    let body = refusal(status.as_u16(), reason);
+    let mut response = response(status, "text/plain; charset=utf-8", body.into());
+    let extra = match status {
+        StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, "GET, HEAD")),
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        _ => None,
+    };
+    if let Some((name, value)) = extra {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+fn response(status: StatusCode, content_type: &str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if let Ok(content_type) = HeaderValue::from_str(content_type) {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
