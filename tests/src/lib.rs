@@ -6,6 +6,8 @@ pub mod noise;
 pub mod programs;
 pub mod python;
 mod runs;
+pub mod servers;
+pub mod web;
 
 pub use runs::runs;
 

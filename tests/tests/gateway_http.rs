@@ -149,7 +149,7 @@ fn requests_out_of_line_are_refused() {
             assert_eq!(reply.header("allow"), Some("get, head"), "{label}");
         }
     }
-    assert_eq!(gateway.get("/health").body, "ok\n");
+    assert_eq!(gateway.get("/health").body, r#"{"gateway":{"status":"healthy"}}"#);
 }
 
 /// What a browser may do with a page is the page's to say.

@@ -350,3 +350,31 @@ proptest! {
         prop_assert_eq!(seen, model);
     }
 }
+
+/// Two names that are one to Prometheus make it refuse the scrape of everything, so the second is
+/// refused when it is asked for, wherever it comes from.
+#[test]
+fn names_that_are_one_to_prometheus_are_refused() {
+    static REGISTRY: Registry<16, 512> = Registry::new();
+    static CHILD: Registry<4, 64> = Registry::new();
+    static LAYOUT: &tapes_core::Layout = layout!(max = 100);
+    metrics! {
+        /// Clashes with what is there.
+        static GROUP: GroupMetrics = "clash" {
+            /// Of a histogram there is one already.
+            time_sum: Gauge<u32>,
+        }
+    }
+    REGISTRY.counter("clash.loops").unwrap().increment();
+    REGISTRY.histogram("clash.time", LAYOUT).unwrap().record(1);
+    let clash = Some(RegisterError::NameClash);
+    assert_eq!(REGISTRY.counter("clash-loops").err(), clash);
+    assert_eq!(REGISTRY.counter("clash.loops_total").err(), clash);
+    assert_eq!(REGISTRY.gauge::<u32>("clash_loops").err(), clash);
+    assert_eq!(REGISTRY.gauge::<u32>("clash.time_count").err(), clash);
+    assert_eq!(REGISTRY.attach(&GROUP).err(), clash);
+    CHILD.counter("time_bucket").unwrap().increment();
+    assert_eq!(REGISTRY.attach_registry("clash", &CHILD).err(), clash);
+    assert!(REGISTRY.gauge::<u32>("clash.times").is_ok());
+    assert_eq!(REGISTRY.metrics(), 3);
+}

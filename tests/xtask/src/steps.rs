@@ -91,6 +91,7 @@ fn set_up(log: &Log) -> Outcome {
     emulator::set_up()?;
     qemu_there()?;
     statsd_servers_there()?;
+    scrapers_there()?;
     python::set_up()?;
     tools::DEFMT_PRINT.set_up()?;
     log.note(&format!("firmware: {}", Toolchain::find(RP2040)?.describe()))
@@ -152,6 +153,7 @@ fn test(log: &Log) -> Outcome {
     tools::DEFMT_PRINT.set_up()?;
     qemu_there()?;
     statsd_servers_there()?;
+    scrapers_there()?;
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }
 
@@ -180,6 +182,20 @@ fn statsd_servers_there() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// The servers that scrape what is served, and judge it.
+fn scrapers_there() -> Outcome {
+    let programs = ["prometheus", "promtool", "victoria-metrics"];
+    let there = || programs.iter().all(|program| places::on_path(program).is_some());
+    let packages = ["prometheus", "victoria-metrics"];
+    if there() || (toolchain::install_if_root(&packages) && there()) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "Prometheus or VictoriaMetrics is missing; on Debian: sudo apt-get install \
+         --no-install-recommends prometheus victoria-metrics",
+    ))
 }
 
 fn models(log: &Log) -> Outcome {
