@@ -7,8 +7,8 @@ use super::name::{Buffer, MetricName};
 use super::slot::{Metric, Slot};
 use super::view::RegistryView;
 use crate::error::RegisterError;
-use crate::metric::Descriptor;
 use crate::metric::exposed::Family;
+use crate::metric::{Describe as _, Descriptor};
 use crate::sync::registering;
 
 /// The registry that another is attached to.
@@ -48,7 +48,7 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
             }
             let parent = Parent { prefix, view, child };
             for metric in child.own() {
-                parent.check(&metric.shape.descriptor(metric.name.as_str(child.rendered)))?;
+                parent.check(&metric.shape.describe(metric.name.as_str(child.rendered)))?;
             }
             for metric in child.own() {
                 parent.link(metric)?;
@@ -86,7 +86,7 @@ impl RegistryView<'_> {
     pub(super) fn clash(&self, new: &Descriptor<'_>) -> Option<RegisterError> {
         let new = Family::of(new);
         let flow = self.visit_slots(0, &mut |sample, _| {
-            let known = Family::of(&sample.descriptor);
+            let known = Family::of(&sample.descriptor());
             let clashes =
                 sample.cell == 0 && known.may_clash_with(&new) && known.clashes_with(&new);
             if clashes { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }

@@ -12,6 +12,8 @@ use super::name::{Buffer, MetricName};
 use super::producer::{Call, Callable, Produced, Producer};
 use super::slot::{KeptName, Metric, RenderedNames, Shape, Slot};
 use crate::error::RegisterError;
+#[cfg(feature = "std")]
+use crate::metric::Describe as _;
 use crate::metric::{
     Counter, Description, Family, FamilyMember, Gauge, GaugeValue, Group, Histogram, Kind,
     LabelSet, Layout, Meter, Run, Sample, Timer, Unit, UpDown, live_value,
@@ -240,7 +242,7 @@ impl<'r> RegistryView<'r> {
                 return Err(conflict);
             }
             #[cfg(feature = "std")]
-            if let Some(clash) = self.clash(&wanted.descriptor(rendered)) {
+            if let Some(clash) = self.clash(&wanted.describe(rendered)) {
                 return Err(clash);
             }
             let offset = self.words_used();
@@ -249,7 +251,7 @@ impl<'r> RegistryView<'r> {
             }
             self.has_place()?;
             #[cfg(feature = "std")]
-            self.parent_takes(&wanted.descriptor(rendered))?;
+            self.parent_takes(&wanted.describe(rendered))?;
             let offset_word = u32::try_from(offset).map_err(|_| RegisterError::WordsFull)?;
             let name = self.keep(name, rendered)?;
             self.fill(Slot::Metric(Metric { name, shape: wanted, offset: offset_word }))?;

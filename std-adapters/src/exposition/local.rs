@@ -27,13 +27,13 @@ pub(crate) fn write_source(
     });
     for samples in families.by_name.values() {
         // Of several texts, the first.
-        let described = samples.iter().find(|sample| !sample.descriptor.help.is_empty());
+        let described = samples.iter().find(|sample| !sample.descriptor().help.is_empty());
         if let Some(first) = described.or(samples.first()) {
-            out.family(&first.descriptor)?;
+            out.family(&first.descriptor())?;
         }
         out.start(Some(start));
         for sample in samples {
-            out.sample(&[], &sample.descriptor, sample.cell, &sample.value)?;
+            out.sample(&[], &sample.descriptor(), sample.cell, &sample.value)?;
         }
     }
     Ok(())
@@ -52,11 +52,11 @@ struct Families<'s> {
 impl<'s> Families<'s> {
     /// Adds a metric unless another one has its name.
     fn add(&mut self, sample: Sample<'s>) {
-        let descriptor = &sample.descriptor;
+        let descriptor = &sample.descriptor();
         let name = Family::of(descriptor).to_string();
         if let Some(members) = self.by_name.get(&name) {
             let is_alike =
-                members.first().is_some_and(|first| is_alike(&first.descriptor, descriptor));
+                members.first().is_some_and(|first| is_alike(&first.descriptor(), descriptor));
             if !is_alike {
                 return;
             }
@@ -67,7 +67,7 @@ impl<'s> Families<'s> {
             }
             self.taken.extend(names);
         }
-        if self.seen.insert(series_name(&name, &sample)) {
+        if self.seen.insert(series_name(&name, descriptor, sample.cell)) {
             self.by_name.entry(name).or_default().push(sample);
         }
     }
@@ -79,10 +79,10 @@ fn is_alike(a: &Descriptor<'_>, b: &Descriptor<'_>) -> bool {
     same_type && a.unit.name() == b.unit.name()
 }
 
-fn series_name(family: &str, sample: &Sample<'_>) -> String {
-    let own = sample.descriptor.dimensions.labels(sample.cell);
+fn series_name(family: &str, descriptor: &Descriptor<'_>, cell: u32) -> String {
+    let own = descriptor.dimensions.labels(cell);
     let mut labels: Vec<_> = own
-        .chain(sample.descriptor.labels.iter())
+        .chain(descriptor.labels.iter())
         .map(|(name, value)| format!("{}={value:?}", LabelName::new(&[], name)))
         .collect();
     labels.sort();
