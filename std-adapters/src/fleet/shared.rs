@@ -232,7 +232,7 @@ mod tests {
 
     use super::{FrameReader, SharedFleet};
     use crate::clock::{ManualTime, TimeSource};
-    use crate::exposition::{Exposition, Format};
+    use crate::exposition::{Encoder, Exposition, Format, View};
     use crate::fleet::store::{MemoryDirectory, Store, StoreOptions};
     use crate::fleet::testing::Board;
     use crate::fleet::{Fleet, Limits, LinkKind};
@@ -264,7 +264,10 @@ mod tests {
         feed(&mut frames, &board.dict());
         let pages: [&dyn Fn(&mut String); 3] = [
             &|out| fleet.metrics(Format::OpenMetrics, out).unwrap(),
-            &|out| assert!(fleet.merged(Format::Prometheus, out).unwrap()),
+            &|out| {
+                let mut encoder = Encoder::new(out, Format::Prometheus);
+                assert!(fleet.families(View::Merged, &mut encoder).unwrap());
+            },
             &|out| assert!(fleet.stats(&[], out).unwrap()),
         ];
         for (loops, page) in (1..).zip(pages) {
