@@ -47,8 +47,9 @@ export class Board {
     this.boot('cold', 'power on');
   }
 
+  /** Nanoseconds of simulated time, a whole number: sums of fractions would end a hair before what was asked for. */
   get nanos() {
-    return this.bootedAt + this.chip.clock.nanos;
+    return Math.round(this.bootedAt + this.chip.clock.nanos);
   }
 
   get seconds() {
