@@ -464,6 +464,27 @@ fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 
+/// Returns a state file of these batches, the first of which is the whole state, with right
+/// checksums: for tests and fuzzers, which look at what a file says.
+///
+/// ```
+/// use tapes_std::fleet::store::{MemoryDirectory, STATE_NAME, Store, StoreOptions, file_of};
+///
+/// let disk = MemoryDirectory::new();
+/// disk.set_contents(STATE_NAME, &file_of(&[b"", b"\xff"]));
+/// assert!(Store::open(disk, &StoreOptions::new()).is_err(), "there is no such line");
+/// ```
+#[must_use]
+pub fn file_of(batches: &[&[u8]]) -> Vec<u8> {
+    let header = Header { node: NodeId([1; 16]), machine: 0, nonce: 0x7461_7065_7321 };
+    let mut file = header.to_bytes();
+    for (number, content) in (0..).zip(batches) {
+        // A slice of 4 GiB would be left out.
+        let _ = header.put_batch(&mut file, number, content);
+    }
+    file
+}
+
 /// Returns a name for a receiver that no other one has.
 #[must_use]
 pub fn new_node() -> NodeId {

@@ -384,6 +384,59 @@ fn a_batch_that_cannot_be_understood_is_damage() {
     assert!(matches!(open(&disk), Err(StoreError::Damaged { at: found, .. }) if found == at));
 }
 
+/// A state that was edited, or written by a faulty version, must not end the program.
+#[test]
+fn whatever_a_file_says_it_is_read_or_refused() {
+    let mut desk = Desk::with(
+        &MemoryDirectory::new(),
+        Duration::from_secs(5_000),
+        Limits { epochs_per_origin: 3, ..Limits::default() },
+    );
+    let mut contents = Vec::new();
+    history(&mut desk, |desk| {
+        let (now, fleet) = (desk.bench.now, &mut desk.bench.fleet);
+        contents.push(fleet.take_batch(now, wall(now)).content);
+    });
+    contents.insert(0, desk.bench.fleet.whole(desk.bench.now, wall(desk.bench.now)));
+    let (mut seed, mut read) = (0x5eed_u64, 0);
+    let mut random = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(seed >> 33).unwrap() % below
+    };
+    for _ in 0..3_000 {
+        let (whole, changes) = (random(2) * random(contents.len()), random(contents.len()));
+        let mut batches = [contents[whole].clone(), contents[changes].clone()];
+        for _ in 0..random(4) {
+            let batch = &mut batches[random(2)];
+            if batch.is_empty() {
+                continue;
+            }
+            let at = random(batch.len());
+            match random(3) {
+                0 => batch[at] ^= 1 << random(8),
+                1 => batch.truncate(at),
+                _ => batch[at] = u8::try_from(random(256)).unwrap(),
+            }
+        }
+        let disk = MemoryDirectory::new();
+        disk.set_contents(STATE_NAME, &super::file_of(&[&batches[0], &batches[1]]));
+        let Ok((mut store, saved)) = open(&disk) else { continue };
+        read += 1;
+        let now = Duration::from_secs(9);
+        let fleet = Fleet::restored(store.node(), Limits::default(), saved, now, wall(now));
+        let snapshot = fleet.snapshot(now);
+        let mut page = String::new();
+        snapshot
+            .write_metrics(crate::exposition::Format::OpenMetrics, wall(now), &mut page)
+            .unwrap();
+        snapshot.write_stats(&[], &mut page).unwrap();
+        drop(fleet.merged());
+        store.rewrite(fleet.whole(now, wall(now))).unwrap();
+        assert!(open(&disk).is_ok(), "and what is written of it is read again");
+    }
+    assert!(read > 500, "{read} of them");
+}
+
 /// A scrape every 15 seconds for years must not wear the disk out.
 #[test]
 fn the_file_is_written_anew_when_changes_outgrow_it() {
