@@ -1,5 +1,7 @@
 //! From a frame to changes: the same for epochs of the state and for those kept aside.
 
+use std::time::Duration;
+
 use tapes_core::wire::{Body, Frame, Origin, Reading};
 
 use super::device::DeviceCounts;
@@ -80,9 +82,21 @@ pub(super) struct Absorber<'a> {
     pub(super) entries: &'a mut Entries,
     pub(super) node: NodeId,
     pub(super) counts: &'a mut DeviceCounts,
+    /// Uptime of the frame, if there is one and its tick rate is known.
+    pub(super) uptime: Option<Duration>,
+    /// Whether a value was news.
+    pub(super) news: bool,
 }
 
-impl Absorber<'_> {
+impl<'a> Absorber<'a> {
+    pub(super) const fn new(
+        entries: &'a mut Entries,
+        node: NodeId,
+        counts: &'a mut DeviceCounts,
+    ) -> Self {
+        Self { entries, node, counts, uptime: None, news: false }
+    }
+
     /// Makes all changes that a frame means.
     pub(super) fn frame(
         &mut self,
@@ -161,7 +175,7 @@ impl Absorber<'_> {
     }
 
     fn record(&mut self, target: &mut impl Target, key: MetricKey, record: Record) {
-        match target.data().map(|data| data.observe(key, record, self.node)) {
+        match target.data().map(|data| data.observe(key, record, self.uptime, self.node)) {
             Some(Observed::Change(change)) => {
                 if let Change::Record(key, _, record) = &change
                     && target.data().is_some_and(|data| data.wants_base(*key))
@@ -171,6 +185,7 @@ impl Absorber<'_> {
                 self.change(target, change);
             }
             Some(Observed::Misfit) => self.counts.misfits += 1,
+            Some(Observed::Fallen) => self.counts.conflicts += 1,
             Some(Observed::Stale) | None => {}
         }
     }
@@ -182,7 +197,10 @@ impl Absorber<'_> {
     }
 
     fn change(&mut self, target: &mut impl Target, change: Change) {
-        match target.apply(change) {
+        let is_value = matches!(change, Change::Record(..) | Change::Undescribed(..));
+        let applied = target.apply(change);
+        self.news |= is_value && matches!(applied, Applied::Done | Applied::Conflict);
+        match applied {
             Applied::Done | Applied::Unchanged | Applied::Meaning => {}
             Applied::Conflict => self.counts.conflicts += 1,
             Applied::Full => self.counts.full += 1,

@@ -30,7 +30,8 @@ pub struct DeviceCounts {
     pub epoch_collisions: u64,
     /// Frames held back because of too many new epochs in a minute.
     pub epochs_held: u64,
-    /// Times the sender contradicted itself: one sequence number or id, two contents.
+    /// Times the sender contradicted itself: one sequence number or id, two contents; or a count
+    /// that fell.
     pub conflicts: u64,
     /// Values of another shape than their metric's kind, or larger than is kept.
     pub misfits: u64,

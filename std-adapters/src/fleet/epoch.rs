@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::mem::size_of;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tapes_core::wire::{Event, Hello, ResetReason};
 
@@ -13,8 +14,9 @@ use super::dictionary::{Announced, Described, Dictionary};
 use super::entry::Entry;
 use super::identity::{Ingest, MetricKey, NodeId};
 use super::record::{Merged, Record};
+use super::series::Class;
 use super::value::Stored;
-use super::widen::{Falls, widen_value, wraps};
+use super::widen::{Falls, fell, widen_value, wraps};
 
 /// What a sender says about itself in HELLO, besides its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub enum Observed {
     Stale,
     /// The value is of another shape than the metric's kind.
     Misfit,
+    /// A count is smaller than a frame before said: it is of another life under the same epoch.
+    Fallen,
 }
 
 /// What a change did.
@@ -186,9 +190,8 @@ impl EpochData {
 
     /// Returns whether a first value of this metric is to be kept as its base.
     pub(super) fn wants_base(&self, key: MetricKey) -> bool {
-        let is_adding = |entry: &Arc<Entry>| {
-            entry.description().is_ok_and(|d| super::series::Class::of(d.kind).adds_up())
-        };
+        let is_adding =
+            |entry: &Arc<Entry>| entry.description().is_ok_and(|d| Class::of(d.kind).adds_up());
         self.began_here != Some(true)
             && !self.bases.contains_key(&key)
             && self.records_of(key).next().is_none()
@@ -231,8 +234,16 @@ impl EpochData {
 
     /// Returns what a received value means here: widened if its words wrap, and waiting if its
     /// entry is not known.
+    ///
+    /// `uptime` is that of the frame, if the tick rate is known: how long there was to count.
     #[must_use]
-    pub fn observe(&self, key: MetricKey, record: Record, node: NodeId) -> Observed {
+    pub fn observe(
+        &self,
+        key: MetricKey,
+        record: Record,
+        uptime: Option<Duration>,
+        node: NodeId,
+    ) -> Observed {
         let Some(entry) = self.dictionary.get(key.id) else {
             return Observed::Change(Change::Undescribed(key, record));
         };
@@ -242,11 +253,18 @@ impl EpochData {
         if !record.value.fits(description.kind) || key.cell >= description.cells() {
             return Observed::Misfit;
         }
-        if !wraps(description.kind, description.bits) {
-            return Observed::Change(Change::Record(key, Ingest::Absolute, record));
-        }
-        let ingest = Ingest::Widened(node);
+        let wraps = wraps(description.kind, description.bits);
+        let ingest = if wraps { Ingest::Widened(node) } else { Ingest::Absolute };
         let known = self.records.get(&(key, ingest)).map(|kept| &kept.record);
+        if Class::of(description.kind).adds_up()
+            && let Some(known) = known.filter(|known| known.seq <= record.seq)
+            && fell(&known.value, &record.value, description.bits, uptime)
+        {
+            return Observed::Fallen;
+        }
+        if !wraps {
+            return Observed::Change(Change::Record(key, ingest, record));
+        }
         if known.is_some_and(|known| known.seq >= record.seq) {
             return Observed::Stale;
         }
@@ -277,7 +295,7 @@ impl EpochData {
             Change::Base(key, value) => self.base(key, value, room),
             Change::Assumed(id, entry) => self.assume_one(id, entry, room),
             Change::Waiting(key, record, falls) => {
-                self.waiting.remove(&key);
+                self.stop_waiting(key);
                 let applied = self.wait(key, record, room);
                 if let Some(waiting) = self.waiting.get_mut(&key) {
                     waiting.falls = falls;
@@ -370,10 +388,7 @@ impl EpochData {
     }
 
     fn record(&mut self, key: (MetricKey, Ingest), record: Record, room: Room) -> Applied {
-        if let Some(waiting) = self.waiting.remove(&key.0) {
-            let freed = waiting.record.value.size_bytes() + NODE_BYTES;
-            self.bytes = self.bytes.saturating_sub(freed);
-        }
+        self.stop_waiting(key.0);
         let bytes = record.value.size_bytes() + NODE_BYTES;
         let Some(known) = self.records.get_mut(&key) else {
             if !self.has_room(bytes, room) {
@@ -409,6 +424,13 @@ impl EpochData {
                 Applied::Done
             }
             _ => Applied::Unchanged,
+        }
+    }
+
+    fn stop_waiting(&mut self, key: MetricKey) {
+        if let Some(waiting) = self.waiting.remove(&key) {
+            let freed = waiting.record.value.size_bytes() + NODE_BYTES;
+            self.bytes = self.bytes.saturating_sub(freed);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tapes_core::wire::{Address, Body, Epoch, Flags, Frame, FrameError, Header, Origin};
 
 use super::Fleet;
-use super::absorb::{Absorber, Bound, Loose};
+use super::absorb::{Absorber, Bound, Loose, Target};
 use super::admit::Place;
 use super::device::DeviceCounts;
 use super::epoch::{Change, EpochData};
@@ -15,7 +15,17 @@ use super::link::{LinkId, Slot};
 use super::refusal::Refusal;
 use super::session::Session;
 use super::state::Mutation;
-use super::tracker::{Position, Verdict};
+use super::tracker::{Position, Tracker, Verdict};
+
+/// Where a believed frame stands among the others.
+#[derive(Debug, Clone, Copy)]
+enum Standing {
+    Newest(Position),
+    /// As [`Verdict::Late`].
+    Late {
+        is_vague: bool,
+    },
+}
 
 /// A frame on its way in.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +45,13 @@ impl Arrival<'_> {
         hasher.write(self.bytes);
         #[expect(clippy::cast_possible_truncation, reason = "32 bits of the hash suffice")]
         let fingerprint = hasher.finish() as u32;
-        let uptime_time = self.tick_hz(data).map(|hz| time_of(uptime, hz));
+        let uptime_time = self.uptime_time(data);
         Position { seq, uptime, uptime_time, fingerprint, now: self.now }
+    }
+
+    /// Returns the uptime as time, if the tick rate is known.
+    fn uptime_time(&self, data: Option<&EpochData>) -> Option<Duration> {
+        self.tick_hz(data).map(|hz| time_of(self.frame.header.uptime, hz))
     }
 
     fn tick_hz(&self, data: Option<&EpochData>) -> Option<u32> {
@@ -117,14 +132,14 @@ impl Fleet {
             *session = kept.handed_to(session.owner);
         } else if !matches!(
             session.tracker.judge(newest, b""),
-            Verdict::Next { .. } | Verdict::Late | Verdict::Agreed { .. }
+            Verdict::Next { .. } | Verdict::Late { .. } | Verdict::Agreed { .. }
         ) {
             // Of another life or too far ahead: what is true of it will be said again.
             return;
         }
         let mut target = Bound { state: &mut self.state, limits: &self.limits, origin, key };
         let counts = &mut device.counts;
-        Absorber { entries: &mut self.entries, node: self.node, counts }.adopt(&mut target, data);
+        Absorber::new(&mut self.entries, self.node, counts).adopt(&mut target, data);
     }
 
     fn ingest_unbound(&mut self, short: u32, arrival: &Arrival<'_>) -> Result<(), Refusal> {
@@ -132,8 +147,7 @@ impl Fleet {
         let (slot, evicted) = link.unbound(short, &self.limits);
         // Nobody knows yet whose counts these are.
         let mut counts = DeviceCounts::default();
-        let mut absorber =
-            Absorber { entries: &mut self.entries, node: self.node, counts: &mut counts };
+        let mut absorber = Absorber::new(&mut self.entries, self.node, &mut counts);
         let result = ingest_loose(slot, &mut absorber, arrival, &self.limits);
         self.links.count(arrival.link, |counts| counts.frames = counts.frames.saturating_add(1));
         if evicted { Err(Refusal::Unbound) } else { result }
@@ -148,8 +162,7 @@ impl Fleet {
         let device = self.devices.entry(origin).or_default();
         device.counts.epochs_held += 1;
         let mut counts = DeviceCounts::default();
-        let mut absorber =
-            Absorber { entries: &mut self.entries, node: self.node, counts: &mut counts };
+        let mut absorber = Absorber::new(&mut self.entries, self.node, &mut counts);
         let slot = device.held(key, self.limits.held_epochs_per_origin);
         ingest_loose(slot, &mut absorber, arrival, &self.limits)?;
         Err(Refusal::EpochHeld)
@@ -169,7 +182,7 @@ impl Fleet {
             Verdict::Next { lost } => {
                 device.acquit(key);
                 device.counts.lost = device.counts.lost.saturating_add(lost);
-                self.accept(origin, key, arrival, Some(position))
+                self.accept(origin, key, arrival, Standing::Newest(position))
             }
             Verdict::Agreed { held, lost } => {
                 device.acquit(key);
@@ -178,20 +191,25 @@ impl Fleet {
                     && let Ok(body) = frame.body()
                 {
                     let held = Arrival { frame, body, bytes: &held, ..*arrival };
-                    self.accept(origin, key, &held, None)?;
+                    self.accept(origin, key, &held, Standing::Late { is_vague: false })?;
                 }
-                self.accept(origin, key, arrival, Some(position))
+                self.accept(origin, key, arrival, Standing::Newest(position))
             }
-            Verdict::Late => {
+            Verdict::Late { is_vague } => {
                 device.counts.late += 1;
-                self.accept(origin, key, arrival, None)
+                self.accept(origin, key, arrival, Standing::Late { is_vague })
             }
             Verdict::Duplicate => {
                 device.counts.duplicates += 1;
                 Ok(())
             }
             Verdict::Held => Err(Refusal::Jump),
-            Verdict::Suspect => self.suspect(origin, key, arrival),
+            Verdict::Suspect { is_first } => {
+                if is_first {
+                    device.acquit(key);
+                }
+                self.suspect(origin, key, arrival)
+            }
             Verdict::Restarted => {
                 self.suspect(origin, key, arrival)?;
                 self.restart(origin, key, arrival, position)
@@ -199,29 +217,37 @@ impl Fleet {
         }
     }
 
-    /// Makes the changes of a believed frame; `newest` is its position if it is the newest.
+    /// Makes the changes of a believed frame.
     fn accept(
         &mut self,
         origin: Origin,
         key: EpochKey,
         arrival: &Arrival<'_>,
-        newest: Option<Position>,
+        standing: Standing,
     ) -> Result<(), Refusal> {
         let device = self.devices.entry(origin).or_default();
         device.counts.frames += 1;
         let mut target = Bound { state: &mut self.state, limits: &self.limits, origin, key };
         let counts = &mut device.counts;
-        let result = Absorber { entries: &mut self.entries, node: self.node, counts }.frame(
-            &mut target,
-            &arrival.frame,
-            &arrival.body,
-        );
+        let uptime = arrival.uptime_time(target.data());
+        let mut absorber = Absorber::new(&mut self.entries, self.node, counts);
+        absorber.uptime = uptime;
+        let result = absorber.frame(&mut target, &arrival.frame, &arrival.body);
+        let says_news = absorber.news;
         if let Body::Dict(_) = arrival.body {
             self.lend_dictionary(origin, key);
         }
         let device = self.devices.entry(origin).or_default();
-        let Some(position) = newest else { return result };
         let Some(session) = device.sessions.get_mut(&key) else { return result };
+        let position = match standing {
+            Standing::Newest(position) => position,
+            Standing::Late { is_vague } => {
+                if is_vague && says_news {
+                    session.tracker.mix();
+                }
+                return result;
+            }
+        };
         let flags = arrival.frame.header.flags;
         session.heard(&arrival.frame.header, position.uptime_time, arrival.now);
         if let (Some(here), Some(data)) = (session.began_here(), self.state.epoch(origin, key))
@@ -262,7 +288,7 @@ impl Fleet {
         for key in short {
             let mut target = Bound { state: &mut self.state, limits: &self.limits, origin, key };
             let counts = &mut device.counts;
-            Absorber { entries: &mut self.entries, node: self.node, counts }.assume(&mut target);
+            Absorber::new(&mut self.entries, self.node, counts).assume(&mut target);
         }
     }
 
@@ -276,8 +302,7 @@ impl Fleet {
         let device = self.devices.entry(origin).or_default();
         device.counts.suspect += 1;
         let mut counts = DeviceCounts::default();
-        let mut absorber =
-            Absorber { entries: &mut self.entries, node: self.node, counts: &mut counts };
+        let mut absorber = Absorber::new(&mut self.entries, self.node, &mut counts);
         let mut target = Loose::new(device.suspect(key), &self.limits);
         absorber.frame(&mut target, &arrival.frame, &arrival.body)
     }
@@ -299,6 +324,7 @@ impl Fleet {
         device.counts.epoch_collisions += 1;
         self.open_epoch(origin, next, arrival)?;
         let mut session = Session::default();
+        session.tracker = Tracker::default().with_strict(true);
         session.tracker.judge(position, arrival.bytes);
         let facts = self.state.epoch(origin, key).and_then(|data| data.facts().copied());
         if let (None, Some(facts)) = (data.facts(), facts) {
@@ -323,8 +349,9 @@ fn ingest_loose(
     limits: &super::Limits,
 ) -> Result<(), Refusal> {
     let position = arrival.position(Some(&slot.data));
+    absorber.uptime = position.uptime_time;
     match slot.session.tracker.judge(position, arrival.bytes) {
-        Verdict::Next { .. } | Verdict::Late | Verdict::Agreed { .. } => {
+        Verdict::Next { .. } | Verdict::Late { .. } | Verdict::Agreed { .. } => {
             let mut target = Loose::new(&mut slot.data, limits);
             let result = absorber.frame(&mut target, &arrival.frame, &arrival.body);
             slot.session.heard(&arrival.frame.header, position.uptime_time, arrival.now);
@@ -335,6 +362,6 @@ fn ingest_loose(
             ingest_loose(slot, absorber, arrival, limits)
         }
         Verdict::Held => Err(Refusal::Jump),
-        Verdict::Duplicate | Verdict::Suspect => Ok(()),
+        Verdict::Duplicate | Verdict::Suspect { .. } => Ok(()),
     }
 }

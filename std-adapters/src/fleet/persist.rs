@@ -73,7 +73,9 @@ impl Fleet {
                 // A clock that went back says nothing.
                 let silence =
                     at.map_or(Duration::MAX, |at| wall.duration_since(at).unwrap_or_default());
-                device.sessions.insert(key, Session::restored(heard, silence, now));
+                let mut session = Session::restored(heard, silence, now);
+                session.tracker = session.tracker.with_strict(key.part > 0);
+                device.sessions.insert(key, session);
             }
         }
         links.into_iter().for_each(|(name, counts)| fleet.links.restore(&name, counts));

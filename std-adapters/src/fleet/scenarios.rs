@@ -219,7 +219,7 @@ fn wrapping_words_are_widened_even_before_their_entry_is_known() {
     board.dictionary[0].bits = 32;
     bench.feed_all(&[board.hello(), board.loops(0xffff_fff0), board.loops(5), board.dict()]);
     assert_eq!(bench.loops(), (1 << 32) + 5);
-    bench.feed_all(&[board.loops(4)]);
+    bench.feed_all(&[board.loops(0x7fff_ffff), board.loops(0xf000_0000), board.loops(4)]);
     assert_eq!(bench.loops(), (2 << 32) + 4);
 }
 

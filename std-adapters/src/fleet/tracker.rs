@@ -21,6 +21,14 @@ const EARLY: u64 = 32;
 /// Fingerprints kept; when there are more, every other one in the middle is dropped.
 const MARKS_MAX: usize = 256;
 
+/// Most that a frame may have been underway for longer than the one before it, where frames of
+/// another life are to be told apart.
+const DELAY_MAX: Duration = Duration::from_secs(3);
+
+/// Most that a frame may have been under way altogether, where it is to be told whether another
+/// life can have begun after it was made.
+const BELATED_MAX: Duration = Duration::from_secs(10);
+
 /// Longest frame that is kept; a longer one is forgotten, and only what confirms it is used.
 const HELD_LEN_MAX: usize = 4_096;
 
@@ -33,7 +41,10 @@ pub enum Verdict {
         lost: u64,
     },
     /// Older than the newest and not seen before.
-    Late,
+    Late {
+        /// Whether it may as well be of a life that began after the newest frame came.
+        is_vague: bool,
+    },
     /// Seen before.
     Duplicate,
     /// Far ahead: keep the frame until another one agrees with it.
@@ -46,7 +57,10 @@ pub enum Verdict {
         lost: u64,
     },
     /// Sequence number and uptime went back: perhaps another life under the same epoch.
-    Suspect,
+    Suspect {
+        /// Whether it has nothing to do with suspect frames before it.
+        is_first: bool,
+    },
     /// The suspicion is confirmed: this frame and the suspect ones before it are of a new life.
     Restarted,
 }
@@ -71,33 +85,46 @@ pub struct Position {
 struct Run {
     /// Frames in the run; sequence number and uptime never fall within it.
     frames: u32,
-    first: Position,
     last: Position,
+    /// Whether they came at the pace at which they were made.
+    is_live: bool,
     /// Whether a frame of the run had the number of a known frame and other content.
     differs: bool,
     /// Whether a frame of the run is byte for byte a known one.
     repeats: bool,
+    /// Frames that were kept aside.
+    suspects: u32,
 }
 
 impl Run {
     fn new(at: Position) -> Self {
-        Self { frames: 0, first: at, last: at, differs: false, repeats: false }
+        Self { frames: 0, last: at, is_live: true, differs: false, repeats: false, suspects: 0 }
     }
 
-    /// Returns whether the run took about as long to arrive as to be made: a recording that is
-    /// read again arrives faster.
-    fn is_live(&self) -> bool {
-        let (Some(first), Some(last)) = (self.first.uptime_time, self.last.uptime_time) else {
-            return false;
-        };
-        let arrival = self.last.now.saturating_sub(self.first.now);
-        !arrival.is_zero() && arrival >= last.saturating_sub(first) / 2
+    /// Returns whether it is not yet too long to prove nothing.
+    const fn may_go_on(&self) -> bool {
+        self.frames < RESTART_FRAMES || self.differs
+    }
+
+    /// Adds the next frame.
+    fn push(&mut self, at: Position) {
+        self.is_live &= self.frames == 0 || is_paced(self.last, at);
+        self.frames = self.frames.saturating_add(1);
+        self.last = at;
     }
 
     fn is_restart(&self) -> bool {
-        let sure = self.differs || (!self.repeats && self.is_live());
+        let sure = self.differs || (!self.repeats && self.is_live);
         self.frames >= RESTART_FRAMES && sure
     }
+}
+
+/// Returns whether two frames came about as long after each other as they were made: those of a
+/// recording that is read again come faster, and pieces of one at any time.
+fn is_paced(before: Position, at: Position) -> bool {
+    let (Some(from), Some(to)) = (before.uptime_time, at.uptime_time) else { return false };
+    let (made, came) = (to.saturating_sub(from), at.now.saturating_sub(before.now));
+    came >= made / 2 && came <= made * 2 + DELAY_MAX
 }
 
 /// A frame that jumped ahead, waiting for another one.
@@ -123,10 +150,25 @@ pub struct Tracker {
     /// Marks in the middle are at multiples of this.
     stride: u64,
     run: Option<Run>,
+    /// Whether a vague late frame said something new: if another life were opened now, that might
+    /// count twice.
+    mixed: bool,
+    /// Whether frames of an earlier life under the same epoch may come: what they say must not
+    /// count twice.
+    is_strict: bool,
     held: Option<Held>,
 }
 
 impl Tracker {
+    /// Returns this tracker for a life that was not the first under its epoch.
+    ///
+    /// It takes no late frames, and none that is ahead of its time: those may be of an earlier
+    /// life.
+    #[must_use]
+    pub fn with_strict(self, is_strict: bool) -> Self {
+        Self { is_strict, ..self }
+    }
+
     /// Returns a tracker that knows nothing but its newest frame.
     #[must_use]
     pub fn restored(seq: u64, uptime: u64, now: Duration) -> Self {
@@ -156,28 +198,41 @@ impl Tracker {
             return if repeats { Verdict::Duplicate } else { self.judge_late(at, newest) };
         }
         let mut run = match self.run {
-            Some(run) if at.seq > run.last.seq && at.uptime >= run.last.uptime => run,
+            Some(run)
+                if run.may_go_on() && at.seq > run.last.seq && at.uptime >= run.last.uptime =>
+            {
+                run
+            }
             _ => Run::new(at),
         };
-        run.frames = run.frames.saturating_add(1);
-        run.last = at;
+        run.push(at);
         run.repeats |= repeats;
         run.differs |= known.is_some() && !repeats;
+        let is_suspect = run.differs || !self.is_missing(at.seq, newest.seq);
+        let verdict = if run.is_restart() && !self.mixed {
+            Verdict::Restarted
+        } else if repeats && !run.differs {
+            Verdict::Duplicate
+        } else if is_suspect {
+            run.suspects = run.suspects.saturating_add(1);
+            Verdict::Suspect { is_first: run.suspects == 1 }
+        } else {
+            self.judge_late(at, newest)
+        };
         self.run = Some(run);
-        if run.is_restart() {
-            return Verdict::Restarted;
-        }
-        if repeats && !run.differs {
-            return Verdict::Duplicate;
-        }
-        if run.differs || !self.is_missing(at.seq, newest.seq) {
-            return Verdict::Suspect;
-        }
-        self.judge_late(at, newest)
+        verdict
+    }
+
+    /// Notes that a late frame said something new that may be of another life.
+    pub fn mix(&mut self) {
+        self.mixed = true;
     }
 
     fn judge_ahead(&mut self, at: Position, newest: Position, bytes: &[u8]) -> Verdict {
         let lost = at.seq - newest.seq - 1;
+        if self.is_strict && !is_in_time(at, newest) {
+            return Verdict::Duplicate;
+        }
         if lost < JUMP_MAX {
             self.accept(at, at.seq - newest.seq);
             return Verdict::Next { lost };
@@ -200,12 +255,15 @@ impl Tracker {
     }
 
     fn judge_late(&mut self, at: Position, newest: Position) -> Verdict {
-        if !self.is_missing(at.seq, newest.seq) {
+        if self.is_strict || !self.is_missing(at.seq, newest.seq) {
             return Verdict::Duplicate;
         }
         self.window |= bit(newest.seq - at.seq);
         self.mark(at);
-        Verdict::Late
+        let silence = at.now.saturating_sub(newest.now);
+        Verdict::Late {
+            is_vague: at.uptime_time.is_none_or(|uptime| silence + BELATED_MAX >= uptime),
+        }
     }
 
     /// Returns whether a frame not newer than the newest was not accepted yet; false if it is too
@@ -220,7 +278,7 @@ impl Tracker {
         let first = self.ends.map_or(at, |(first, _)| first);
         self.ends = Some((first, at));
         self.uptime_max = at.uptime;
-        self.run = None;
+        (self.run, self.mixed) = (None, false);
         self.held = None;
         self.mark(at);
     }
@@ -239,6 +297,13 @@ impl Tracker {
             });
         }
     }
+}
+
+/// Returns whether the uptime grew no faster than time went by, but for some delay on the way.
+fn is_in_time(at: Position, newest: Position) -> bool {
+    let (Some(uptime), Some(before)) = (at.uptime_time, newest.uptime_time) else { return true };
+    let passed = at.now.saturating_sub(newest.now);
+    uptime.saturating_sub(before) <= passed + DELAY_MAX
 }
 
 fn bit(distance: u64) -> u64 {
@@ -273,14 +338,16 @@ mod tests {
     /// Loss, repeats and reordering must be told apart, or the loss counter lies.
     #[test]
     fn frames_are_next_late_or_duplicate() {
-        let mut tracker = heard([0, 1]);
+        let mut tracker = heard([100, 101]);
         let mut judge = |seq| tracker.judge(frame(seq, 1, seq), b"");
-        assert_eq!(judge(5), Verdict::Next { lost: 3 });
-        assert_eq!(judge(3), Verdict::Late);
-        assert_eq!(judge(3), Verdict::Duplicate);
-        assert_eq!(judge(5), Verdict::Duplicate);
-        assert_eq!(judge(0), Verdict::Duplicate);
-        assert_eq!(judge(6), Verdict::Next { lost: 0 });
+        assert_eq!(judge(105), Verdict::Next { lost: 3 });
+        assert_eq!(judge(103), Verdict::Late { is_vague: false });
+        assert_eq!(judge(103), Verdict::Duplicate);
+        assert_eq!(judge(105), Verdict::Duplicate);
+        assert_eq!(judge(100), Verdict::Duplicate);
+        assert_eq!(judge(106), Verdict::Next { lost: 0 });
+        // After that much silence it might as well be of a life that has begun since.
+        assert_eq!(tracker.judge(frame(104, 1, 300), b""), Verdict::Late { is_vague: true });
     }
 
     /// One forged sequence number froze a device for ever.
@@ -302,7 +369,8 @@ mod tests {
     fn eight_restarted_frames_are_a_new_life() {
         let mut tracker = heard(0..100);
         for seq in 0..u64::from(RESTART_FRAMES) - 1 {
-            assert_eq!(tracker.judge(frame(seq, 2, 100), b""), Verdict::Suspect, "frame {seq}");
+            let verdict = tracker.judge(frame(seq, 2, 100), b"");
+            assert_eq!(verdict, Verdict::Suspect { is_first: seq == 0 }, "frame {seq}");
         }
         assert_eq!(tracker.judge(frame(7, 2, 100), b""), Verdict::Restarted);
     }
@@ -312,10 +380,11 @@ mod tests {
     fn an_interrupted_run_is_no_restart() {
         let mut tracker = heard(0..100);
         for seq in 0..7 {
-            assert_eq!(tracker.judge(frame(seq, 2, 100), b""), Verdict::Suspect);
+            let verdict = tracker.judge(frame(seq, 2, 100), b"");
+            assert_eq!(verdict, Verdict::Suspect { is_first: seq == 0 });
         }
         assert_eq!(tracker.judge(frame(100, 1, 100), b""), Verdict::Next { lost: 0 });
-        assert_eq!(tracker.judge(frame(7, 2, 100), b""), Verdict::Suspect);
+        assert_eq!(tracker.judge(frame(7, 2, 100), b""), Verdict::Suspect { is_first: true });
     }
 
     /// A recording that is fed twice must not count twice, wherever it begins.
@@ -326,7 +395,7 @@ mod tests {
             for seq in start..1_000 {
                 let verdict = tracker.judge(frame(seq, 1, 1_000), b"");
                 assert!(
-                    matches!(verdict, Verdict::Duplicate | Verdict::Suspect),
+                    matches!(verdict, Verdict::Duplicate | Verdict::Suspect { .. }),
                     "from {start}, at {seq}: {verdict:?}"
                 );
             }
@@ -338,10 +407,11 @@ mod tests {
     fn a_restart_before_the_first_heard_frame_is_told_by_its_pace() {
         let mut live = heard(1_000..1_010);
         let mut recorded = live.clone();
-        let mut last = Verdict::Suspect;
+        let mut last = Verdict::Suspect { is_first: true };
         for seq in 0..u64::from(RESTART_FRAMES) {
             last = live.judge(frame(seq, 2, 1_010 + seq), b"");
-            assert_eq!(recorded.judge(frame(seq, 2, 1_010), b""), Verdict::Suspect);
+            let verdict = recorded.judge(frame(seq, 2, 1_010), b"");
+            assert_eq!(verdict, Verdict::Suspect { is_first: seq == 0 });
         }
         assert_eq!(last, Verdict::Restarted);
     }

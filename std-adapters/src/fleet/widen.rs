@@ -5,6 +5,7 @@
 //! as fewer than 2^bits events happen between two frames that arrive.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tapes_core::metric::{BUCKETS_MAX, Kind};
 
@@ -37,6 +38,34 @@ pub const fn wraps(kind: Kind, bits: u8) -> bool {
     counts && bits < 64
 }
 
+/// Most events of one metric in a second that are believed, on average since the start.
+///
+/// Ten times what a microcontroller counts that does nothing else.
+const EVENTS_PER_SECOND_MAX: u64 = 10_000_000;
+
+/// Returns whether a count is smaller than it was, rather than wrapped: it grew by more than half
+/// of what its words hold, and there was no time for that in the device's `uptime`.
+///
+/// A device that begins again under the epoch that it had makes such values. Taken for wraps they
+/// would add 2^bits each.
+#[must_use]
+pub fn fell(known: &Stored, new: &Stored, bits: u8, uptime: Option<Duration>) -> bool {
+    let seconds = uptime.map_or(0, |time| time.as_secs().saturating_add(1));
+    let most = seconds.saturating_mul(EVENTS_PER_SECOND_MAX).max(mask(bits) / 2);
+    let fell = |known: u64, new: u64| new.wrapping_sub(known) & mask(bits) > most;
+    match (known, new) {
+        (Stored::Unsigned(known), Stored::Unsigned(new)) => fell(*known, *new),
+        (Stored::Histogram(known), Stored::Histogram(new)) => {
+            let new_buckets = new.buckets.iter().copied().chain(std::iter::repeat(0));
+            new.sum < known.sum
+                || fell(known.zero, new.zero)
+                || fell(known.overflow, new.overflow)
+                || known.buckets.iter().zip(new_buckets).any(|(known, new)| fell(*known, new))
+        }
+        _ => false,
+    }
+}
+
 /// Widens a received value by the value known before it.
 ///
 /// The sum of a histogram has 64 bits on every target and is taken as it is; its minimum and
@@ -66,18 +95,19 @@ fn widen_histogram(known: &Histogram, new: &mut Histogram, bits: u8) {
     }
 }
 
-/// How often each word fell while it was not known how wide it is.
+/// How often each word wrapped, if it has 32 bits, while it was not known how wide it is.
 ///
-/// Word 0 is the count or the zero bucket, 1 the overflow bucket, the buckets follow. A fall is a
-/// wrap once the dictionary says that the word wraps.
+/// Word 0 is the count or the zero bucket, 1 the overflow bucket, the buckets follow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Falls(BTreeMap<u32, u32>);
 
 impl Falls {
-    /// Notes the words that are smaller than they were.
+    /// Notes the words that wrapped if they have 32 bits.
     pub fn note(&mut self, known: &Stored, new: &Stored) {
         for (word, (known, new)) in (0..).zip(words(known).zip(words(new))) {
-            if new < known {
+            // Words of 32 bits that count on fall so; what falls otherwise began again.
+            let grown = new.wrapping_sub(known) & mask(32);
+            if new < known && grown <= mask(31) {
                 let falls = self.0.entry(word).or_default();
                 *falls = falls.saturating_add(1);
             }
@@ -91,6 +121,10 @@ impl Falls {
 
     /// Adds the wraps to a value whose words turned out to have `bits` bits.
     pub fn widen(&self, value: &mut Stored, bits: u8) {
+        if bits > 32 {
+            // Nobody counts that far while an entry is awaited: the life began again.
+            return;
+        }
         for (word, falls) in &self.0 {
             let wraps = u64::from(*falls).checked_shl(u32::from(bits)).unwrap_or(0);
             if let Some(place) = word_mut(value, *word) {
@@ -140,7 +174,35 @@ fn word_mut(value: &mut Stored, word: u32) -> Option<&mut u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Falls, Histogram, Stored, widen, widen_value};
+    use std::time::Duration;
+
+    use super::{Falls, Histogram, Stored, fell, widen, widen_value};
+
+    /// Repeated boot id: 4294967896 instead of 1600 where the fall was taken for a wrap.
+    #[test]
+    fn a_fall_is_told_from_a_wrap_by_the_time_there_was() {
+        let seconds = |s| Some(Duration::from_secs(s));
+        for (label, known, new, bits, uptime, expected) in [
+            ("grows", 5, 9, 64, seconds(1), false),
+            ("stays", 5, 5, 64, seconds(1), false),
+            ("falls", 9, 5, 64, None, true),
+            ("falls, 39 bits", 9, 5, 39, None, true),
+            ("wraps, 39 bits", (1 << 39) - 1, 5, 39, seconds(9), false),
+            ("wraps, 32 bits", (7 << 32) - 1, 5, 32, seconds(9), false),
+            ("falls, 32 bits", 900, 700, 32, seconds(100), true),
+            ("a day for 2^32", 900, 700, 32, seconds(86_400), false),
+            ("no HELLO yet", 900, 700, 32, None, true),
+        ] {
+            let unsigned = fell(&Stored::Unsigned(known), &Stored::Unsigned(new), bits, uptime);
+            assert_eq!(unsigned, expected, "{label}");
+            let histogram = |count| {
+                let histogram = Histogram { buckets: vec![1, count], ..Histogram::default() };
+                Stored::Histogram(Box::new(histogram))
+            };
+            let in_bucket = fell(&histogram(known), &histogram(new), bits, uptime);
+            assert_eq!(in_bucket, expected, "{label}, in a bucket");
+        }
+    }
 
     /// A gateway joining after a wrap was low by 2^32 for ever; one that saw the wrap must not be.
     #[test]
@@ -178,16 +240,20 @@ mod tests {
             Stored::Histogram(Box::new(Histogram { zero, buckets, ..Histogram::default() }))
         };
         let mut falls = Falls::default();
-        falls.note(&histogram(5, &[9, 7]), &histogram(6, &[10]));
+        let last = u64::from(u32::MAX);
+        falls.note(&histogram(5, &[9, last]), &histogram(6, &[10]));
         let mut value = histogram(6, &[10]);
         falls.widen(&mut value, 32);
         assert_eq!(value, histogram(6, &[10, 1 << 32]));
 
         let mut falls = Falls::default();
-        falls.note(&Stored::Unsigned(9), &Stored::Unsigned(2));
-        falls.note(&Stored::Unsigned(2), &Stored::Unsigned(1));
-        let mut value = Stored::Unsigned(1);
-        falls.widen(&mut value, 39);
-        assert_eq!(value, Stored::Unsigned((2 << 39) + 1));
+        for (known, new) in [(last, 2), (2, last - 5), (last - 5, 1), (1, 900), (900, 1)] {
+            falls.note(&Stored::Unsigned(known), &Stored::Unsigned(new));
+        }
+        for (bits, expected) in [(32, (2 << 32) + 1), (39, 1), (64, 1)] {
+            let mut value = Stored::Unsigned(1);
+            falls.widen(&mut value, bits);
+            assert_eq!(value, Stored::Unsigned(expected), "{bits} bits");
+        }
     }
 }
