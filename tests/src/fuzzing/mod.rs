@@ -6,6 +6,7 @@
 
 pub mod fleet;
 pub mod frame;
+pub mod state;
 
 use std::path::{Path, PathBuf};
 
@@ -21,8 +22,11 @@ pub struct Target {
 }
 
 /// All targets.
-pub const TARGETS: [Target; 2] =
-    [Target { name: "frame", body: frame::body }, Target { name: "fleet", body: fleet::body }];
+pub const TARGETS: [Target; 3] = [
+    Target { name: "frame", body: frame::body },
+    Target { name: "fleet", body: fleet::body },
+    Target { name: "state", body: state::body },
+];
 
 impl Target {
     /// Returns the inputs of the committed corpus, by name.

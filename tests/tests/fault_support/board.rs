@@ -62,6 +62,8 @@ pub(crate) struct Board {
     uptime: u64,
     pub(crate) life: usize,
     keyframes: u16,
+    /// Number of starts; 0 if the device cannot know.
+    boots: u32,
 }
 
 pub(crate) const HZ: u32 = 1_000;
@@ -87,15 +89,20 @@ impl Board {
             uptime: 0,
             life: 0,
             keyframes,
+            boots: u32::from(noise.percent(50)),
         };
-        board.begin(fresh(noise), lives);
-        if width == Width::Raw {
-            // About to wrap.
-            board.counter("loops").add(u32::MAX - low(noise.below(1_500)));
-            board.registry.meter("marks").unwrap().mark_by(u32::MAX - low(noise.below(1_500)));
-        }
+        board.begin(fresh(board.boots, noise), lives);
         board.note(lives);
         board
+    }
+
+    /// Lets raw words be about to wrap.
+    pub(crate) fn age(&self, noise: &mut Noise, lives: &mut [Life]) {
+        if self.width == Width::Raw {
+            self.counter("loops").add(u32::MAX - low(noise.below(1_500)));
+            self.registry.meter("marks").unwrap().mark_by(u32::MAX - low(noise.below(1_500)));
+            self.note(lives);
+        }
     }
 
     fn counter(&self, name: &'static str) -> tapes_core::Counter<'_> {
@@ -147,8 +154,13 @@ impl Board {
     }
 
     /// Power fails: all values are gone.
-    pub(crate) fn cold_reboot(&mut self, epoch: Epoch, lives: &mut Vec<Life>) {
+    ///
+    /// With `repeats`, the device has no randomness and comes back with the epoch that it had.
+    pub(crate) fn cold_reboot(&mut self, repeats: bool, noise: &mut Noise, lives: &mut Vec<Life>) {
         lives[self.life].is_over = true;
+        let next = if self.boots == 0 { 0 } else { self.boots + 1 };
+        let epoch = if repeats { self.epoch() } else { fresh(next, noise) };
+        self.boots = epoch.order;
         self.begin(epoch, lives);
         self.note(lives);
     }
@@ -166,7 +178,7 @@ impl Board {
         self.width != Width::Widened
     }
 
-    pub(crate) fn epoch(&self) -> Epoch {
+    fn epoch(&self) -> Epoch {
         self.encoder.identity().epoch
     }
 
@@ -247,9 +259,9 @@ fn low(number: u64) -> u32 {
     u32::try_from(number & 0xffff_ffff).unwrap()
 }
 
-/// Returns an epoch that nobody had before.
-pub(crate) fn fresh(noise: &mut Noise) -> Epoch {
-    Epoch::new(0, low(noise.next()) | 1)
+/// Returns an epoch that nobody had before, with the order that the device knows.
+fn fresh(order: u32, noise: &mut Noise) -> Epoch {
+    Epoch::new(order, low(noise.next()) | 1)
 }
 
 fn encoder<const W: usize>(origin: Origin, epoch: Epoch) -> Encoder<METRICS, W> {

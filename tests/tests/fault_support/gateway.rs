@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tapes_core::wire::{Deframer, Feed, Frame, Origin};
+use tapes_std::fleet::store::{MemoryDirectory, Store, StoreOptions};
 use tapes_std::fleet::value::Stored;
-use tapes_std::fleet::{Fleet, Limits, LinkId, LinkKind, NodeId};
+use tapes_std::fleet::{Fleet, Limits, LinkId, LinkKind};
+use tapes_tests::noise::Noise;
 
 use super::board::{Life, Sent};
 
@@ -26,43 +28,54 @@ type Heard = BTreeMap<(usize, u32), (u64, Stored)>;
 
 pub(crate) struct Gateway {
     pub(crate) fleet: Fleet,
-    pub(crate) inputs: Vec<Input>,
+    store: Store,
+    disk: MemoryDirectory,
+    kind: LinkKind,
+    inputs: Vec<Input>,
     /// All that came in whole: more than this cannot be known.
     above: Heard,
     /// All that came in whole, was believed at once, and of a sender that had said who it is: less
     /// than this must not be shown.
     below: Heard,
+    /// As `below` and `heard`, when the state was saved last.
+    saved: (Heard, BTreeSet<usize>),
     /// Whole frames since the last look, for those behind this gateway.
     pub(crate) passed: Vec<Vec<u8>>,
     /// Everything that came in, by input.
     pub(crate) recording: Vec<Vec<u8>>,
     /// Frames that no device made and that look like one.
     pub(crate) corrupt: u64,
-    /// Lives of which a frame came in.
+    /// Lives of which a frame was used.
     pub(crate) heard: BTreeSet<usize>,
     shown: BTreeMap<(String, String), Stored>,
 }
 
 impl Gateway {
-    pub(crate) fn new(id: u8, inputs: usize, kind: LinkKind) -> Self {
-        let mut fleet = Fleet::new(NodeId([id; 16]), Limits::default());
-        let open = |i: usize| Input {
-            link: fleet.open_link(&format!("line {i}"), kind).unwrap(),
-            deframer: Box::new(Deframer::new()),
-            greeted: Vec::new(),
-        };
-        let inputs: Vec<_> = (0..inputs).map(open).collect();
-        Self {
-            recording: vec![Vec::new(); inputs.len()],
+    pub(crate) fn new(inputs: usize, kind: LinkKind, now: Duration) -> Self {
+        let disk = MemoryDirectory::new();
+        let (store, fleet) = opened(&disk, now);
+        let mut gateway = Self {
             fleet,
-            inputs,
+            store,
+            disk,
+            kind,
+            inputs: Vec::new(),
             above: Heard::new(),
             below: Heard::new(),
+            saved: Default::default(),
             passed: Vec::new(),
+            recording: vec![Vec::new(); inputs],
             corrupt: 0,
             heard: BTreeSet::new(),
             shown: BTreeMap::new(),
-        }
+        };
+        gateway.inputs = (0..inputs).map(|_| gateway.input()).collect();
+        gateway
+    }
+
+    fn input(&mut self) -> Input {
+        let link = self.fleet.open_link("line", self.kind).unwrap();
+        Input { link, deframer: Box::new(Deframer::new()), greeted: Vec::new() }
     }
 
     /// Takes bytes from a line.
@@ -100,7 +113,9 @@ impl Gateway {
             self.corrupt += u64::from(Frame::parse(frame).is_ok());
             return;
         };
-        self.heard.extend(known.iter().map(|sent| sent.life));
+        if is_accepted {
+            self.heard.extend(known.iter().map(|sent| sent.life));
+        }
         for sent in known {
             if sent.is_hello && used && !greeted.contains(&sent.life) {
                 greeted.push(sent.life);
@@ -123,19 +138,38 @@ impl Gateway {
         }
     }
 
-    /// Reopens all inputs, as a gateway does whose lines were pulled.
-    pub(crate) fn reopen(&mut self, input: usize, kind: LinkKind) {
-        let link = self.inputs[input].link;
-        self.fleet.close_link(link);
-        self.inputs[input] = Input {
-            link: self.fleet.open_link("again", kind).unwrap(),
-            deframer: Box::new(Deframer::new()),
-            greeted: Vec::new(),
-        };
+    /// Opens an input again, as when a line was pulled.
+    pub(crate) fn reopen(&mut self, input: usize) {
+        self.fleet.close_link(self.inputs[input].link);
+        self.inputs[input] = self.input();
+    }
+
+    fn note_saved(&mut self) {
+        self.saved = (self.below.clone(), self.heard.clone());
+    }
+
+    /// Kills the process, perhaps in the middle of saving, and starts it again.
+    pub(crate) fn kill(&mut self, noise: &mut Noise, now: Duration) {
+        if noise.percent(70) {
+            // Some bytes reach the disk. If all of them do, what they say is known afterwards.
+            self.disk.set_room(Some(noise.index(1_500)));
+            if self.store.save(&mut self.fleet, now, wall(now)).is_ok() {
+                self.note_saved();
+            }
+            self.disk.set_room(None);
+        }
+        (self.below, self.heard) = self.saved.clone();
+        (self.store, self.fleet) = opened(&self.disk, now);
+        let inputs = self.inputs.len();
+        self.inputs = (0..inputs).map(|_| self.input()).collect();
+        self.passed.clear();
     }
 
     /// Looks at what is exported, and panics if any of it went back or is above the truth.
     pub(crate) fn look(&mut self, lives: &[Life], now: Duration, what: &str) {
+        // Before anything is shown.
+        self.store.save(&mut self.fleet, now, wall(now)).unwrap();
+        self.note_saved();
         let snapshot = self.fleet.snapshot(now);
         let mut shown = BTreeMap::new();
         for device in &snapshot.devices {
@@ -173,7 +207,7 @@ impl Gateway {
         let living = lives.iter().filter(|life| life.origin == origin && !life.is_over).count();
         for (id, name) in (0..).zip(NAMES) {
             let sum = sum_of(&self.shown, origin, name);
-            let least = self.sum(&self.below, lives, origin, id);
+            let least = self.least(lives, origin, id);
             // What still lives was heard whole at the end.
             for (i, life) in lives.iter().enumerate().filter(|(_, l)| l.origin == origin) {
                 if !life.is_over && !life.is_repeated {
@@ -181,7 +215,9 @@ impl Gateway {
                     let truth = life.truth.get(id as usize);
                     assert_eq!(heard, truth, "{what}: {origin} {name} was not heard");
                     let alone = self.shown.get(&(origin.to_string(), name.to_owned()));
-                    if living == 1 && !is_count(name) && alone.is_some() {
+                    // Without an order, last words of a life that was never heard before are news.
+                    let is_newest = living == 1 && life.epoch.order != 0;
+                    if is_newest && !is_count(name) && alone.is_some() {
                         assert_eq!(alone, truth, "{what}: {origin} {name}");
                     }
                 }
@@ -202,6 +238,28 @@ impl Gateway {
         }
         sum
     }
+
+    /// As `sum` of what was surely heard. Of lives under one epoch, all but one may be missing.
+    fn least(&self, lives: &[Life], origin: Origin, id: u32) -> Sum {
+        let mut sum = Sum::default();
+        let sure = |life: &Life| life.origin == origin && !life.is_repeated;
+        for (i, _) in lives.iter().enumerate().filter(|(_, life)| sure(life)) {
+            if let Some((_, value)) = self.below.get(&(i, id)) {
+                sum.add(value);
+            }
+        }
+        sum
+    }
+}
+
+fn wall(now: Duration) -> SystemTime {
+    SystemTime::UNIX_EPOCH + now
+}
+
+fn opened(disk: &MemoryDirectory, now: Duration) -> (Store, Fleet) {
+    let (store, saved) = Store::open(disk.clone(), &StoreOptions::new()).unwrap();
+    let fleet = Fleet::restored(store.node(), Limits::default(), saved, now, wall(now));
+    (store, fleet)
 }
 
 /// Names of the metrics, by id.

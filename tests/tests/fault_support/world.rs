@@ -5,11 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tapes_core::metric::Value;
-use tapes_core::wire::{DataWriter, Frame, Header, Origin, stream_frame};
+use tapes_core::wire::{DataWriter, Frame, Header, Origin};
 use tapes_std::fleet::LinkKind;
 use tapes_tests::noise::Noise;
 
-use super::board::{Board, INTERVAL_S, Life, Sent, Width, fresh};
+use super::board::{Board, INTERVAL_S, Life, Sent, Width};
 use super::gateway::{Gateway, Genuine};
 use super::line::{Faults, Line};
 
@@ -31,15 +31,17 @@ pub(crate) struct Plan {
     reboots: u64,
     forges: u64,
     replays: u64,
+    kills: u64,
 }
 
 impl Plan {
     fn new(noise: &mut Noise) -> Self {
         let mut some = |max| if noise.percent(60) { noise.below(max) } else { 0 };
-        let (reboots, forges, replays) = (some(12), some(15), some(10));
+        let (reboots, forges, replays, kills) = (some(12), some(15), some(10), some(8));
         let has_twins = noise.percent(20);
-        let repeats_epochs = false;
-        Self { has_twins, repeats_epochs, reboots, forges, replays }
+        let repeats_epochs = !has_twins && noise.percent(20);
+        let (forges, replays) = if repeats_epochs { (0, 0) } else { (forges, replays) };
+        Self { has_twins, repeats_epochs, reboots, forges, replays, kills }
     }
 }
 
@@ -74,6 +76,7 @@ const ORIGINS: [Origin; 2] = [Origin::from_array([1]), Origin::from_array([2])];
 
 impl World {
     pub(crate) fn new(seed: u64) -> Self {
+        let now = Duration::from_secs(1_000);
         let mut noise = Noise(seed);
         let plan = Plan::new(&mut noise);
         let mut lives = Vec::new();
@@ -86,6 +89,10 @@ impl World {
             Board::new(origin, width, &mut noise, &mut lives)
         };
         let boards: Vec<_> = origins.into_iter().map(board).collect();
+        // A new life under an old epoch just before a wrap cannot be told from the wrap.
+        if !plan.repeats_epochs {
+            boards.iter().for_each(|board| board.age(&mut noise, &mut lives));
+        }
         let n = boards.len();
         let lines = || (0..n).map(|_| Line::default()).collect::<Vec<_>>();
         let mut faults = || (0..n).map(|_| Faults::some(&mut noise)).collect::<Vec<_>>();
@@ -94,13 +101,13 @@ impl World {
             faults: [faults(), faults()],
             noise,
             plan,
-            now: Duration::from_secs(1_000),
+            now,
             boards,
             lives,
             genuine: Genuine::new(),
             lines: [lines(), lines()],
-            gateways: [1, 2].map(|id| Gateway::new(id, n, LinkKind::Socket)),
-            root: Gateway::new(3, 2, LinkKind::Socket),
+            gateways: [(); 2].map(|()| Gateway::new(n, LinkKind::Socket, now)),
+            root: Gateway::new(2, LinkKind::Socket, now),
             late: VecDeque::new(),
         }
     }
@@ -182,7 +189,12 @@ impl World {
             }
             if self.noise.percent(2) {
                 let g = self.noise.index(2);
-                self.gateways[g].reopen(i, LinkKind::Socket);
+                self.gateways[g].reopen(i);
+            }
+        }
+        for gateway in self.gateways.iter_mut().chain([&mut self.root]) {
+            if self.noise.percent(self.plan.kills) {
+                gateway.kill(&mut self.noise, self.now);
             }
         }
         if self.noise.percent(30)
@@ -212,15 +224,14 @@ impl World {
         if self.lives.iter().filter(|life| life.origin == origin).count() >= LIVES_MAX {
             return;
         }
-        if self.noise.percent(50) {
+        if !self.plan.repeats_epochs && self.noise.percent(50) {
             // Its last words come after the first ones of the next life.
             self.boards[i].force_keyframe();
             let frames = self.report(i);
             self.late.extend(frames.into_iter().map(|sent| (i, sent)));
         }
         let repeats = self.plan.repeats_epochs && self.noise.percent(70);
-        let epoch = if repeats { self.boards[i].epoch() } else { fresh(&mut self.noise) };
-        self.boards[i].cold_reboot(epoch, &mut self.lives);
+        self.boards[i].cold_reboot(repeats, &mut self.noise, &mut self.lives);
     }
 
     /// Somebody sends a frame with a right checksum and a number far ahead.
@@ -240,11 +251,11 @@ impl World {
         let mut data = DataWriter::new(&mut buffer, &header);
         assert!(data.push(0, &Value::Unsigned(self.noise.below(1 << 50))));
         let frame = data.finish().unwrap();
-        let mut stream = [0; 160];
-        let stream = stream_frame(frame, &mut stream).unwrap();
         // No device made it, but it is no accident either.
         self.genuine.entry(frame.to_vec()).or_default();
-        self.gateways[g].feed(i, &[&[0], stream].concat(), &self.genuine, self.now);
+        // It is not recorded: a replay might bring it where the life is not known yet.
+        self.gateways[g].take(i, frame, &self.genuine, self.now);
+        self.forward(g);
     }
 
     /// An old recording comes in again, all at once.
