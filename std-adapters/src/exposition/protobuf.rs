@@ -349,3 +349,73 @@ fn classic_buckets(
     buckets.push(Bucket { cumulative_count: count, upper_bound: f64::INFINITY });
     buckets
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message as _;
+    use tapes_core::metric::{Buckets, Counts, Descriptor, Distribution, Kind, Unit, Value};
+
+    use super::super::{ClassicBuckets, FamilyWriter as _};
+    use super::{BucketSpan, Histogram, MetricFamily, ProtobufWriter};
+
+    /// Returns what a reader sees of a histogram of six buckets from 2^-1 on, four an octave.
+    fn read(
+        zero: u64,
+        buckets: &[u64],
+        overflow: u64,
+        classic: Option<ClassicBuckets>,
+    ) -> Histogram {
+        let geometry = Buckets { scale: 2, first: -4, len: 6 };
+        let counts = Counts { sum: 7_000, zero, overflow, buckets, ..Counts::default() };
+        let value = Value::Distribution(Distribution::new(geometry, counts));
+        let time = Descriptor::new("time", Kind::Timer(geometry), Unit::MILLIS);
+        let mut writer = ProtobufWriter::new();
+        if let Some(classic) = classic {
+            writer = writer.with_classic_buckets(classic);
+        }
+        writer.family(&time).unwrap();
+        writer.sample(&[("device", "x")], &time, 0, &value).unwrap();
+        let family = MetricFamily::decode_length_delimited(&*writer.finish()).unwrap();
+        assert_eq!((family.name.as_str(), family.metrics.len()), ("time_seconds", 1));
+        assert_eq!(family.metrics[0].labels[0].value, "x");
+        family.metrics[0].histogram.clone().unwrap()
+    }
+
+    /// A bucket off by one place is a quantile off by a fifth; a count that disagrees with its
+    /// buckets makes Prometheus refuse the histogram.
+    #[test]
+    fn histograms_are_native_and_whole() {
+        let span = |offset, length| BucketSpan { offset, length };
+        // OpenTelemetry's index -4 is Prometheus' -3; the overflow is the one after the sixth.
+        for (label, zero, buckets, overflow, spans, deltas) in [
+            ("nothing", 0, &[][..], 0, vec![], vec![]),
+            ("zero only", 4, &[][..], 0, vec![], vec![]),
+            ("the first", 0, &[5][..], 0, vec![span(-3, 1)], vec![5]),
+            ("a short gap", 1, &[5, 0, 0, 2][..], 0, vec![span(-3, 4)], vec![5, -5, 0, 2]),
+            ("a long gap", 0, &[5, 0, 0, 0, 2][..], 0, vec![span(-3, 1), span(3, 1)], vec![5, -3]),
+            ("overflow only", 0, &[][..], 9, vec![span(3, 1)], vec![9]),
+            ("all", 1, &[1, 2, 3, 4, 5, 6][..], 7, vec![span(-3, 7)], vec![1; 7]),
+        ] {
+            let histogram = read(zero, buckets, overflow, None);
+            let count = zero + buckets.iter().sum::<u64>() + overflow;
+            assert_eq!((histogram.count, histogram.sum), (count, 7.0), "{label}");
+            assert_eq!((histogram.schema, histogram.zero_threshold), (2, 0.5), "{label}");
+            assert_eq!(histogram.zero_count, zero, "{label}");
+            assert_eq!((histogram.spans, histogram.deltas), (spans, deltas), "{label}");
+            assert!(histogram.classic.is_empty(), "{label}");
+        }
+    }
+
+    /// A server that keeps both kinds must not find two truths.
+    #[test]
+    fn classic_buckets_agree_with_the_native_ones() {
+        let classic = |text: &str| {
+            let buckets = read(1, &[1, 2, 3, 4, 5, 6], 7, Some(text.parse().unwrap())).classic;
+            buckets.iter().map(|b| (b.upper_bound, b.cumulative_count)).collect::<Vec<_>>()
+        };
+        assert_eq!(classic("1"), [(1.0, 11), (f64::INFINITY, 29)]);
+        assert_eq!(classic("0.1,0.9,50"), [(0.5, 1), (1.0, 11), (f64::INFINITY, 29)]);
+        let all = read(1, &[1], 0, Some(ClassicBuckets::all())).classic;
+        assert_eq!(all.len(), 8);
+    }
+}
