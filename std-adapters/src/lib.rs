@@ -29,11 +29,14 @@
 //! | `statsd` | reports to StatsD servers, by UDP and Unix sockets | – |
 //! | `http` | an HTTP server for Prometheus text, OpenMetrics, protobuf and JSON | hyper, tokio, prost, flate2, subtle |
 //! | `axum` | its pages as a router of an application | axum |
+//! | `metrics-bridge` | what programs record with the crate `metrics` | metrics |
 //! | `serial` | frames from serial ports | serialport |
 //! | `tokio` | frames from TCP connections; reporters as tasks | tokio |
 //! | `cli` | the `tapes` command, with everything above | clap, `serde_json` |
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "metrics-bridge")]
+pub mod bridge;
 pub mod clock;
 pub mod exposition;
 pub mod fleet;

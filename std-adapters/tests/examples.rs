@@ -1,0 +1,90 @@
+//! Every example runs, and does what it says.
+
+#[path = "../examples/dogstatsd_task.rs"]
+mod dogstatsd_task;
+#[path = "../examples/metrics_bridge.rs"]
+mod metrics_bridge;
+#[path = "../examples/statsd.rs"]
+mod statsd;
+#[path = "../examples/stream.rs"]
+mod stream;
+#[path = "../examples/stream_task.rs"]
+mod stream_task;
+
+use std::io::{BufRead as _, BufReader};
+use std::net::UdpSocket;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+
+/// If this fails, the first thing that people try does not work.
+#[test]
+fn lines_from_a_thread() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    stream::run(writer).unwrap();
+    let lines: Vec<String> = BufReader::new(reader).lines().map(Result::unwrap).collect();
+    assert!((1..=2).contains(&lines.len()), "{lines:?}");
+    let last = lines.last().unwrap();
+    assert!(last.starts_with(r#"{"jobs":{"done":{"value":3},"time":{"count":3,"#), "{last}");
+}
+
+/// If this fails, lines of a task are not what a thread writes.
+#[tokio::test]
+async fn lines_from_a_task() {
+    let (mut reader, writer) = tokio::io::duplex(4_096);
+    stream_task::run(writer).await.unwrap();
+    let mut text = vec![0; 4_096];
+    let len = reader.read(&mut text).await.unwrap();
+    let text = std::str::from_utf8(&text[..len]).unwrap();
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with(r#"{"timestamp":1"#), "{last}");
+    assert!(last.ends_with(r#","metrics":{"jobs":{"done":{"value":3}}}}"#), "{last}");
+}
+
+/// If this fails, a StatsD server gets something else than the example says.
+#[test]
+fn statsd_from_a_thread() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let stats = statsd::run(&server.local_addr().unwrap().to_string()).unwrap();
+    assert!((1..=2).contains(&stats.datagrams_sent), "{stats:?}");
+    let lines = received(&server, stats.datagrams_sent);
+    let level = "example.tank.level:0|g\nexample.tank.level:-0.5|g\n";
+    assert!(lines.contains(level), "{lines}");
+    assert!(lines.contains("example.jobs.done:3|c\n"), "{lines}");
+}
+
+/// If this fails, an agent gets something else than the example says.
+#[tokio::test]
+async fn dogstatsd_from_a_task() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = server.local_addr().unwrap().to_string();
+    let stats = dogstatsd_task::run(&address).await.unwrap();
+    let lines = received(&server, stats.datagrams_sent);
+    assert_eq!(lines, "jobs.time:0.0015|d|@0.25|#env:lab\n");
+}
+
+/// If this fails, programs that are instrumented with `metrics` report nothing.
+#[test]
+fn bridge() {
+    let text = metrics_bridge::run().unwrap();
+    for line in [
+        "http_requests_total{method=\"GET\"} 2\n",
+        "http_requests_total{method=\"PUT\"} 1\n",
+        "http_wait_seconds_count 3\n",
+        "http_wait_seconds_sum 0.0495\n",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+fn received(server: &UdpSocket, datagrams: u64) -> String {
+    server.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let mut buffer = [0; 2_000];
+    let mut lines = String::new();
+    for _ in 0..datagrams {
+        let len = server.recv(&mut buffer).expect("a datagram in time");
+        lines.push_str(std::str::from_utf8(&buffer[..len]).expect("UTF-8"));
+        lines.push('\n');
+    }
+    lines
+}
