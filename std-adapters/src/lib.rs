@@ -56,6 +56,8 @@ pub mod stream;
 pub mod _documentation {
     #[doc = include_str!("../docs/fleet.md")]
     pub mod fleet {}
+    #[doc = include_str!("../docs/reporters.md")]
+    pub mod reporters {}
     #[doc = include_str!("../docs/state.md")]
     pub mod state {}
 }

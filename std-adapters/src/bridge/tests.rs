@@ -40,20 +40,20 @@ fn what_is_recorded_is_exposed() {
         counter!("big").increment(5_000_000_000);
     });
     let expected = "\
-# HELP http_requests Requests.
-# TYPE http_requests counter
-http_requests_total{exported_job=\"x\",method=\"GET\"} 10
-http_requests_total{exported_job=\"x\",method=\"PUT \\\"\\\\\\n\"} 1
-# TYPE sent_bytes counter
-# UNIT sent_bytes bytes
-sent_bytes_total 3072
 # HELP age_seconds Age.
 # TYPE age_seconds gauge
 # UNIT age_seconds seconds
 age_seconds -0.0055
-# TYPE level gauge
 # TYPE big counter
 big_total 5000000000
+# HELP http_requests Requests.
+# TYPE http_requests counter
+http_requests_total{exported_job=\"x\",method=\"GET\"} 10
+http_requests_total{exported_job=\"x\",method=\"PUT \\\"\\\\\\n\"} 1
+# TYPE level gauge
+# TYPE sent_bytes counter
+# UNIT sent_bytes bytes
+sent_bytes_total 3072
 # EOF
 ";
     assert_eq!(text(&BRIDGE), expected);

@@ -82,14 +82,14 @@ impl Link {
             Some(Socket::Udp(_, address)) => Some(*address),
             _ => None,
         };
-        let wanted = match self.lookup.literal() {
-            Some(address) => address,
-            None if self.lookup.is_due(now) => {
+        let wanted = match (self.lookup.literal(), current) {
+            (Some(address), _) => address,
+            (None, Some(current)) if !self.lookup.is_due(now) => current,
+            (None, current) => {
                 self.lookup.done(now);
                 let found = (self.resolve)(&self.lookup.name);
                 let nothing = || ErrorKind::NotFound.into();
-                let address = found.and_then(|all| choose(&all, current).ok_or_else(nothing));
-                match (address, current) {
+                match (found.and_then(|all| choose(&all, current).ok_or_else(nothing)), current) {
                     (Ok(address), _) => address,
                     // The server may be where it was, though its name is not to be had.
                     (Err(_), Some(current)) => {
@@ -98,18 +98,10 @@ impl Link {
                     }
                     (Err(error), None) => {
                         stats.lookup_failed();
-                        self.lookup.again();
                         return Err(StatsdError::Lookup(error));
                     }
                 }
             }
-            None => match current {
-                Some(current) => current,
-                None => {
-                    self.lookup.again();
-                    return Err(StatsdError::Lookup(ErrorKind::NotConnected.into()));
-                }
-            },
         };
         if current == Some(wanted) {
             return Ok(());

@@ -1,5 +1,8 @@
 //! Reports to sockets of the test, over real loopback.
 
+#[cfg(feature = "tokio")]
+mod tasks;
+
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixListener};
