@@ -69,8 +69,14 @@ impl<'a> Family<'a> {
     pub fn clashes_with(&self, other: &Self) -> bool {
         self.suffixes().iter().any(|mine| {
             other.suffixes().iter().any(|theirs| {
-                // From the end, where names of one program differ first.
-                from_end(self.parts(mine)).eq(from_end(other.parts(theirs)))
+                let (mut mine, mut theirs) = (self.chars_with(mine), other.chars_with(theirs));
+                loop {
+                    match (mine.next(), theirs.next()) {
+                        (None, None) => return true,
+                        (mine, theirs) if mine != theirs => return false,
+                        _ => {}
+                    }
+                }
             })
         })
     }
@@ -138,11 +144,6 @@ impl<'a> Family<'a> {
             _ => &[""],
         }
     }
-}
-
-/// Returns the characters of a name, mangled, from the last to the first.
-fn from_end(parts: [&str; 5]) -> impl Iterator<Item = char> {
-    parts.into_iter().rev().flat_map(|part| part.chars().rev()).map(mangled)
 }
 
 /// The characters of a name, mangled. One type for all, so that it is compiled once.
