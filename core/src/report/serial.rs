@@ -97,6 +97,28 @@ impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
         Self::with_encoder(Encoder::new(identity, stream_capacity(FRAME)))
     }
 
+    /// Returns a reporter that reports nothing before it is [started](Self::start); all its bytes
+    /// are zero, so that a `static` one takes no flash and nothing copies it.
+    ///
+    /// ```
+    /// use tapes_core::report::SerialReporter;
+    /// use tapes_core::wire::{Epoch, Identity, Origin};
+    ///
+    /// // On a device in a `static`, such as `#[entry]` of `cortex-m-rt` makes of one in `main`.
+    /// let mut reporter = SerialReporter::<1, 1, 256>::unstarted();
+    /// reporter.start(Identity::new(Origin::from_array(*b"board-1"), Epoch::new(0, 42), 1_000));
+    /// assert_eq!(reporter.encoder().identity().tick_hz, 1_000);
+    /// ```
+    pub const fn unstarted() -> Self {
+        Self::with_encoder(Encoder::unstarted())
+    }
+
+    /// Makes an [`unstarted`](Self::unstarted) reporter what [`new`](Self::new) returns, in place;
+    /// does nothing if it was started before.
+    pub const fn start(&mut self, identity: Identity) {
+        self.encoder.start(identity, stream_capacity(FRAME));
+    }
+
     /// Returns a reporter over an encoder that was set up otherwise.
     pub const fn with_encoder(encoder: Encoder<METRICS, WORDS>) -> Self {
         const {

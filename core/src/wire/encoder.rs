@@ -81,7 +81,30 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
     /// one sender.
     #[must_use]
     pub const fn new(identity: Identity, max_frame: usize) -> Self {
-        Self { state: State::new(identity, max_frame), last: [0; METRICS], wraps: [0; WORDS] }
+        let mut encoder = Self::unstarted();
+        encoder.start(identity, max_frame);
+        encoder
+    }
+
+    /// Returns an encoder that makes no frames before it is [started](Self::start); all its bytes
+    /// are zero, so that a `static` one takes no flash.
+    #[must_use]
+    pub const fn unstarted() -> Self {
+        Self { state: State::UNSTARTED, last: [0; METRICS], wraps: [0; WORDS] }
+    }
+
+    /// Makes an [`unstarted`](Self::unstarted) encoder what [`new`](Self::new) returns, in place;
+    /// does nothing if it was started before.
+    ///
+    /// ```
+    /// use tapes_core::wire::{Encoder, Epoch, Identity, Origin};
+    ///
+    /// let mut encoder = Encoder::<1, 0>::unstarted();
+    /// encoder.start(Identity::new(Origin::from_array([7]), Epoch::new(0, 1), 1_000), 256);
+    /// assert_eq!(encoder.identity().tick_hz, 1_000);
+    /// ```
+    pub const fn start(&mut self, identity: Identity, max_frame: usize) {
+        self.state.start(identity, max_frame);
     }
 
     /// Sets the number of reports from one keyframe to the next; 0 counts as 1.
@@ -148,12 +171,12 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
 
     /// As [`with_keyframe_interval`](Self::with_keyframe_interval), while reporting.
     pub const fn set_keyframe_interval(&mut self, reports: u16) {
-        self.state.schedule = self.state.schedule.with_keyframe_interval(reports);
+        self.state.schedule.set_keyframe_interval(reports);
     }
 
     /// As [`with_report_interval_ms`](Self::with_report_interval_ms), while reporting.
     pub const fn set_report_interval_ms(&mut self, interval_ms: u32) {
-        self.state.schedule = self.state.schedule.with_report_interval_ms(interval_ms);
+        self.state.schedule.set_report_interval_ms(interval_ms);
     }
 
     /// Returns the identity.

@@ -10,6 +10,8 @@ pub const ORIGIN_LEN_MAX: usize = 16;
 
 /// The identity of a device or host: 1 to [`ORIGIN_LEN_MAX`] bytes that nobody else has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// Copied as words where bytes would take a routine.
+#[repr(align(4))]
 pub struct Origin {
     /// The bytes; zero behind `len`, so that derived comparisons hold.
     bytes: [u8; ORIGIN_LEN_MAX],
@@ -157,6 +159,16 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// Before there is one; all bytes are zero.
+    pub(super) const UNKNOWN: Self = Self {
+        origin: Origin { bytes: [0; ORIGIN_LEN_MAX], len: 0 },
+        epoch: Epoch::new(0, 0),
+        build_id: 0,
+        reset_reason: ResetReason::Unknown,
+        boot_count: 0,
+        tick_hz: 0,
+    };
+
     /// Returns an identity with nothing known but these.
     #[must_use]
     pub const fn new(origin: Origin, epoch: Epoch, tick_hz: u32) -> Self {

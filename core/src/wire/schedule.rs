@@ -36,24 +36,38 @@ pub(super) struct Turn {
 }
 
 impl Schedule {
-    /// Of one report a second.
-    pub(super) const NEW: Self = Self {
-        keyframe_interval: KEYFRAME_INTERVAL,
-        burst_interval: 1,
-        bursts: 1,
+    /// Before there is one; all bytes are zero.
+    pub(super) const UNSTARTED: Self = Self {
+        keyframe_interval: 0,
+        burst_interval: 0,
+        bursts: 0,
         since_keyframe: 0,
         since_burst: 0,
-        keyframe_due: true,
-    }
-    .with_report_interval_ms(1_000);
+        keyframe_due: false,
+    };
 
-    pub(super) const fn with_keyframe_interval(mut self, reports: u16) -> Self {
+    /// Of one report a second.
+    #[cfg(test)]
+    const NEW: Self = {
+        let mut schedule = Self::UNSTARTED;
+        schedule.start();
+        schedule
+    };
+
+    /// Begins with a keyframe, and with one report a second.
+    pub(super) const fn start(&mut self) {
+        self.keyframe_due = true;
+        self.set_keyframe_interval(KEYFRAME_INTERVAL);
+        self.set_report_interval_ms(1_000);
+    }
+
+    pub(super) const fn set_keyframe_interval(&mut self, reports: u16) {
         self.keyframe_interval = if reports == 0 { 1 } else { reports };
-        self
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "at most 30,000, and 15")]
-    pub(super) const fn with_report_interval_ms(mut self, interval_ms: u32) -> Self {
+    #[inline]
+    pub(super) const fn set_report_interval_ms(&mut self, interval_ms: u32) {
         let interval_ms = if interval_ms == 0 { 1 } else { interval_ms };
         let reports = DICTIONARY_CYCLE_MS / interval_ms;
         let interval = reports / BURSTS;
@@ -61,7 +75,6 @@ impl Schedule {
         let bursts = reports / interval;
         self.burst_interval = interval as u16;
         self.bursts = if bursts == 0 { 1 } else { bursts as u8 };
-        self
     }
 
     /// Returns the part of `places` that goes with one burst, at least 1.
@@ -111,7 +124,8 @@ mod tests {
     fn whole_dictionary_within_30_seconds() {
         for interval_ms in [0, 1, 10, 100, 250, 1_000, 3_999, 4_000, 5_000, 10_000, 29_000] {
             for places in [1, 2, 3, 19, 20, 100, 10_000] {
-                let mut schedule = Schedule::NEW.with_report_interval_ms(interval_ms);
+                let mut schedule = Schedule::NEW;
+                schedule.set_report_interval_ms(interval_ms);
                 let (mut sent, mut reports) = (0, 0);
                 while sent < places {
                     reports += 1;
@@ -128,7 +142,8 @@ mod tests {
     /// If this fails, a keyframe comes too late, or a failed one is not repeated.
     #[test]
     fn keyframes_first_and_every_nth() {
-        let mut schedule = Schedule::NEW.with_keyframe_interval(3);
+        let mut schedule = Schedule::NEW;
+        schedule.set_keyframe_interval(3);
         let mut turns = std::vec::Vec::new();
         for report in 0..9 {
             let turn = schedule.begin();

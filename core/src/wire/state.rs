@@ -84,7 +84,7 @@ pub(super) struct State {
     pub(super) cursor: Cursor,
     pub(super) pending: Pending,
     pub(super) turn: Turn,
-    /// At most [`FRAME_LEN_MAX`].
+    /// At most [`FRAME_LEN_MAX`]; 0 before the start.
     pub(super) max_frame: u16,
     /// Whether HELLO was sent at least once.
     pub(super) greeted: bool,
@@ -107,40 +107,58 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Of an encoder that makes no frames yet; all bytes are zero.
+    pub(super) const UNSTARTED: Self = Self {
+        identity: Identity::UNKNOWN,
+        schedule: Schedule::UNSTARTED,
+        event: Event { registry_full: 0, frames_dropped: 0, epoch_collisions: 0 },
+        seq: 0,
+        uptime: 0,
+        dictionary: DictionaryHash::new(),
+        announced: 0,
+        place: 0,
+        burst: 0,
+        cursor: Cursor::START,
+        pending: Pending::None,
+        turn: Turn { keyframe: false, burst: false },
+        max_frame: 0,
+        greeted: false,
+        eventful: false,
+        flush: false,
+        full_address: false,
+        all_wrap: false,
+        active: false,
+        begun: false,
+        whole: false,
+        last: false,
+    };
+
+    /// Lets frames of at most `max_frame` bytes be made, unless that was done before.
     #[expect(clippy::cast_possible_truncation, reason = "at most FRAME_LEN_MAX")]
-    pub(super) const fn new(identity: Identity, max_frame: usize) -> Self {
+    pub(super) const fn start(&mut self, identity: Identity, max_frame: usize) {
         const { assert!(FRAME_LEN_MAX <= u16::MAX as usize, "the limit is kept in 16 bits") };
-        let max_frame = if max_frame < FRAME_LEN_MIN {
-            FRAME_LEN_MIN
-        } else if max_frame > FRAME_LEN_MAX {
-            FRAME_LEN_MAX
-        } else {
-            max_frame
-        };
-        Self {
-            identity,
-            schedule: Schedule::NEW,
-            event: Event { registry_full: 0, frames_dropped: 0, epoch_collisions: 0 },
-            seq: 0,
-            uptime: 0,
-            dictionary: DictionaryHash::new(),
-            announced: 0,
-            place: 0,
-            burst: 0,
-            cursor: Cursor::START,
-            pending: Pending::None,
-            turn: Turn { keyframe: true, burst: false },
-            max_frame: max_frame as u16,
-            greeted: false,
-            eventful: false,
-            flush: true,
-            full_address: false,
-            all_wrap: false,
-            active: false,
-            begun: false,
-            whole: true,
-            last: false,
+        if self.max_frame > 0 {
+            return;
         }
+        self.max_frame = if max_frame < FRAME_LEN_MIN {
+            FRAME_LEN_MIN as u16
+        } else if max_frame > FRAME_LEN_MAX {
+            FRAME_LEN_MAX as u16
+        } else {
+            max_frame as u16
+        };
+        // One by one, which takes no routine that copies memory.
+        let Identity { origin, epoch, build_id, reset_reason, boot_count, tick_hz } = identity;
+        self.identity.origin = origin;
+        self.identity.epoch = epoch;
+        self.identity.build_id = build_id;
+        self.identity.reset_reason = reset_reason;
+        self.identity.boot_count = boot_count;
+        self.identity.tick_hz = tick_hz;
+        self.schedule.start();
+        self.turn.keyframe = true;
+        self.flush = true;
+        self.whole = true;
     }
 
     pub(super) fn change_event(&mut self, change: impl FnOnce(&mut Event)) {
@@ -159,8 +177,8 @@ impl State {
         self.burst = 0;
         self.cursor = Cursor::START;
         self.last = false;
-        self.begun = true;
-        self.active = true;
+        self.active = self.max_frame > 0;
+        self.begun = self.active;
         // What was lost is repeated with keyframes, so that it is known without the first EVENT.
         self.eventful |= self.turn.keyframe && self.event != Event::default();
     }

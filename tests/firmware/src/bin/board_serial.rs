@@ -2,7 +2,6 @@
 #![no_std]
 #![no_main]
 
-use cortex_m::singleton;
 use tapes_core::clock::Clock as _;
 use tapes_core::metric::Group;
 use tapes_core::report::SerialReporter;
@@ -19,11 +18,12 @@ static SOURCES: [Group<'static>; 2] = [MOTOR.group(), RADIO.group()];
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    static mut REPORTER: Reporter = Reporter::unstarted();
     let seed = board::Timer.ticks();
     let identity = Identity::new(Origin::from_array(*b"board-01"), Epoch::new(0, seed), 1_000_000);
-    let Some(reporter) = singleton!(: Reporter = Reporter::new(identity)) else { loop {} };
+    REPORTER.start(identity);
     loop {
         board::record();
-        let _ = reporter.report(&SOURCES, board::Timer.ticks().into(), &mut Uart);
+        let _ = REPORTER.report(&SOURCES, board::Timer.ticks().into(), &mut Uart);
     }
 }
