@@ -1,8 +1,7 @@
 //! EVENT: what the sender lost.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-use super::postcard_writer::{Number, append};
 use crate::metric::bytes::Writer;
 
 /// The body of an EVENT frame: cumulative counts of what went wrong at the sender in this epoch.
@@ -26,20 +25,8 @@ impl Event {
     /// Appends the body.
     #[inline(never)]
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        let Self { registry_full, frames_dropped, epoch_collisions } = *self;
-        let sent = Sent {
-            registry_full: Number(registry_full.into()),
-            frames_dropped: Number(frames_dropped.into()),
-            epoch_collisions: Number(epoch_collisions.into()),
-        };
-        append(&sent, out);
+        for count in [self.registry_full, self.frames_dropped, self.epoch_collisions] {
+            out.uvarint(count.into());
+        }
     }
-}
-
-/// The body as postcard encodes it.
-#[derive(Serialize)]
-struct Sent {
-    registry_full: Number,
-    frames_dropped: Number,
-    epoch_collisions: Number,
 }

@@ -1,10 +1,9 @@
 //! HELLO: who speaks.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::header::METRICS_MAX;
 use super::identity::{Epoch, ORIGIN_LEN_MAX};
-use super::postcard_writer::{Number, append};
 use crate::metric::bytes::Writer;
 
 /// Why a device started.
@@ -133,31 +132,14 @@ impl<'a> Hello<'a> {
     /// Appends the body.
     #[inline(never)]
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        let sent = Sent {
-            origin: self.origin,
-            epoch: Number(self.epoch.to_u64()),
-            build_id: Number(self.build_id),
-            reset_reason: self.reset_reason.code(),
-            boot_count: Number(self.boot_count.into()),
-            tick_hz: Number(self.tick_hz.into()),
-            metrics: Number(self.metrics.into()),
-            max_frame: Number(self.max_frame.into()),
-        };
-        append(&sent, out);
+        out.bytes(self.origin);
+        out.uvarint(self.epoch.to_u64());
+        out.uvarint(self.build_id);
+        out.u8(self.reset_reason.code());
+        for number in [self.boot_count, self.tick_hz, self.metrics, self.max_frame] {
+            out.uvarint(number.into());
+        }
     }
-}
-
-/// The body as postcard encodes it.
-#[derive(Serialize)]
-struct Sent<'a> {
-    origin: &'a [u8],
-    epoch: Number,
-    build_id: Number,
-    reset_reason: u8,
-    boot_count: Number,
-    tick_hz: Number,
-    metrics: Number,
-    max_frame: Number,
 }
 
 /// The body as postcard decodes it.

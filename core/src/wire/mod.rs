@@ -47,7 +47,6 @@ mod header;
 mod hello;
 mod identity;
 mod parts;
-mod postcard_writer;
 mod schedule;
 mod state;
 mod widen;
