@@ -109,12 +109,17 @@ impl<'s> Distribution<'s> {
         }
     }
 
-    /// Returns the smallest and the largest raw value, `None` unless there are both.
+    /// Returns the smallest and the largest raw value, 1 and 0 unless there are both.
     #[cfg(feature = "wire")]
-    pub(crate) fn extremes(&self) -> Option<(u64, u64)> {
-        match &self.numbers {
+    pub(crate) fn extremes(&self) -> (u64, u64) {
+        let extremes = match &self.numbers {
             Numbers::Live(run) => live_extremes(run),
             Numbers::Counts(counts) => counts.min.zip(counts.max),
+        };
+        match extremes {
+            // Recorders raise the maximum last.
+            Some((min, max)) => (min, if max < min { min } else { max }),
+            None => (1, 0),
         }
     }
 

@@ -23,7 +23,6 @@ impl Event {
     }
 
     /// Appends the body.
-    #[inline(never)]
     pub(super) fn write(&self, out: &mut Writer<'_>) {
         for count in [self.registry_full, self.frames_dropped, self.epoch_collisions] {
             out.uvarint(count.into());

@@ -130,7 +130,6 @@ impl<'a> Hello<'a> {
     }
 
     /// Appends the body.
-    #[inline(never)]
     pub(super) fn write(&self, out: &mut Writer<'_>) {
         out.bytes(self.origin);
         out.uvarint(self.epoch.to_u64());

@@ -31,6 +31,8 @@ impl Parts<'_> {
         }
         loop {
             let mut plan = self.state.plan();
+            let mut out = DataWriter::with_frame(FrameWriter::empty(buffer));
+            let frame = &mut out.frame;
             let (frame_type, flags) = match plan {
                 Pending::None => return None,
                 Pending::Hello => (FrameType::Hello, Flags::NONE),
@@ -39,13 +41,13 @@ impl Parts<'_> {
                 Pending::Data if self.state.turn.keyframe => (FrameType::Data, Flags::KEYFRAME),
                 Pending::Data => (FrameType::Data, Flags::NONE),
             };
-            let mut frame = self.state.frame(buffer, frame_type, flags);
+            self.state.write_header(frame_type, flags, &mut frame.out);
             match &mut plan {
                 Pending::None => {}
                 Pending::Hello => self.state.hello().write(&mut frame.out),
-                Pending::Dict(count) => *count = self.dict(source, &mut frame, *count),
+                Pending::Dict(count) => *count = self.dict(source, frame, *count),
                 Pending::Event => self.state.event.write(&mut frame.out),
-                Pending::Data => frame = self.data(source, frame),
+                Pending::Data => self.data(source, &mut out),
             }
             if plan == Pending::Dict(0) {
                 // Only with a buffer shorter than `max_frame`.
@@ -53,7 +55,7 @@ impl Parts<'_> {
                 self.state.described(1);
                 continue;
             }
-            let len = frame.finish().map(<[u8]>::len);
+            let len = out.finish().map(<[u8]>::len);
             if len.is_some() {
                 self.state.pending = plan;
                 self.state.seq = self.state.seq.wrapping_add(1);
@@ -129,9 +131,8 @@ impl Parts<'_> {
 
     /// Fills a DATA frame.
     #[inline(never)]
-    fn data<'b>(&mut self, source: &dyn Source, frame: FrameWriter<'b>) -> FrameWriter<'b> {
+    fn data(&mut self, source: &dyn Source, out: &mut DataWriter<'_>) {
         let until = self.state.dictionary.len();
-        let mut out = DataWriter::with_frame(frame);
         let from = self.state.cursor;
         // Metrics before the one that is visited; counted from cell 0 of the first on.
         let mut index = from.index.saturating_sub(from.cell);
@@ -142,7 +143,7 @@ impl Parts<'_> {
             }
             let place = Cursor { id: sample.id, cell: sample.cell, index };
             index = index.saturating_add(1);
-            if place.index < from.index || self.push(&mut out, &sample, place.index) {
+            if place.index < from.index || self.push(out, &sample, place.index) {
                 return ControlFlow::Continue(());
             }
             if !out.is_empty() {
@@ -160,7 +161,6 @@ impl Parts<'_> {
                 out.set_last();
             }
         }
-        out.into_frame()
     }
 
     /// Appends a value if it changed or all are wanted; `false` if it does not fit.
@@ -189,8 +189,9 @@ impl Parts<'_> {
         if self.wraps.is_empty() {
             return;
         }
-        // No value fits this frame, so none is taken for sent.
-        let mut nowhere = DataWriter::with_frame(FrameWriter::bare(&mut []));
+        // No value fits a byte, so none is taken for sent.
+        let mut byte = [0];
+        let mut nowhere = DataWriter::with_frame(FrameWriter::bare(&mut byte));
         let _ = source.visit(0, &mut |sample| {
             let mut widener = Widener::of(self.wraps, &sample, self.state.all_wrap);
             let _ = nowhere.push_sample(&sample, &mut widener);

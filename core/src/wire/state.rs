@@ -8,7 +8,6 @@ use super::hello::Hello;
 use super::identity::Identity;
 use super::schedule::{Schedule, Turn};
 use super::widen::{WIDENED_BITS, WORD_BITS, Wrapping};
-use super::writer::FrameWriter;
 use super::{ORIGIN_LEN_MAX, VERSION};
 use crate::metric::Sample;
 use crate::metric::bytes::{VARINT_LEN_MAX, Writer, uvarint_len};
@@ -280,14 +279,9 @@ impl State {
         }
     }
 
-    /// Begins a frame with the next number.
+    /// Appends the header of a frame with the next number.
     #[inline(never)]
-    pub(super) fn frame<'b>(
-        &self,
-        buffer: &'b mut [u8],
-        frame_type: FrameType,
-        flags: Flags,
-    ) -> FrameWriter<'b> {
+    pub(super) fn write_header(&self, frame_type: FrameType, flags: Flags, out: &mut Writer<'_>) {
         let Identity { origin, epoch, .. } = &self.identity;
         let address = if self.full_address {
             Address::Full { origin: origin.as_bytes(), epoch: *epoch }
@@ -302,7 +296,7 @@ impl State {
             seq: self.seq,
             uptime: self.uptime,
         };
-        FrameWriter::with_header(buffer, &header)
+        header.write(out);
     }
 
     pub(super) fn hello(&self) -> Hello<'_> {

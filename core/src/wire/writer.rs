@@ -72,7 +72,9 @@ pub(super) struct FrameWriter<'b> {
 
 impl<'b> FrameWriter<'b> {
     fn new(buffer: &'b mut [u8], header: &Header<'_>, frame_type: FrameType) -> Self {
-        Self::with_header(buffer, &Header { frame_type, ..*header })
+        let mut frame = Self::empty(buffer);
+        Header { frame_type, ..*header }.write(&mut frame.out);
+        frame
     }
 
     /// A frame without a header, which is never sent.
@@ -80,11 +82,9 @@ impl<'b> FrameWriter<'b> {
         Self { limit: buffer.len(), out: Writer::new(buffer) }
     }
 
-    pub(super) fn with_header(buffer: &'b mut [u8], header: &Header<'_>) -> Self {
-        let limit = buffer.len().saturating_sub(CRC_LEN);
-        let mut out = Writer::new(buffer);
-        header.write(&mut out);
-        Self { out, limit }
+    /// A frame whose header is to be written.
+    pub(super) const fn empty(buffer: &'b mut [u8]) -> Self {
+        Self { limit: buffer.len().saturating_sub(CRC_LEN), out: Writer::new(buffer) }
     }
 
     /// Keeps what was written since `mark` if it fits and leaves room for `spare` bytes.
@@ -169,11 +169,12 @@ impl<'b> DictWriter<'b> {
 /// ```
 #[derive(Debug)]
 pub struct DataWriter<'b> {
-    frame: FrameWriter<'b>,
+    pub(super) frame: FrameWriter<'b>,
     /// Smallest id that the next value can have.
     next: u32,
-    /// Id and smallest next cell of a family that is not closed; one byte is kept for its end.
-    family: Option<(u32, u32)>,
+    /// Smallest next cell of the last metric's family, which is not closed; one byte is kept for
+    /// its end. 0 if there is none.
+    cells: u32,
 }
 
 impl<'b> DataWriter<'b> {
@@ -184,7 +185,7 @@ impl<'b> DataWriter<'b> {
     }
 
     pub(super) const fn with_frame(frame: FrameWriter<'b>) -> Self {
-        Self { frame, next: 0, family: None }
+        Self { frame, next: 0, cells: 0 }
     }
 
     /// Appends the value of metric `id`.
@@ -208,14 +209,9 @@ impl<'b> DataWriter<'b> {
 
     /// Returns the frame; `None` if not even its header fitted.
     #[must_use]
-    pub fn finish(self) -> Option<&'b [u8]> {
-        self.into_frame().finish()
-    }
-
-    /// Returns the frame, without its checksum.
-    pub(super) fn into_frame(mut self) -> FrameWriter<'b> {
+    pub fn finish(mut self) -> Option<&'b [u8]> {
         self.close();
-        self.frame
+        self.frame.finish()
     }
 
     /// Returns whether no value was appended yet.
@@ -244,24 +240,19 @@ impl<'b> DataWriter<'b> {
         widener: &mut Widener<'_>,
     ) -> Option<u32> {
         let mut gap = id.wrapping_sub(self.next);
-        let mut mark = self.frame.out.len();
-        // Smallest cell that can come next, if this one goes on with a family.
-        let open = self.family.filter(|(open, _)| cell.is_some() && *open == id);
-        if open.is_none() {
+        // Whether this cell goes on with the family of the one before.
+        let open = cell.is_some() && self.cells > 0 && gap == u32::MAX;
+        if !open {
             if id < self.next {
                 return None;
             }
             self.close();
-            mark = self.frame.out.len();
         }
+        let mark = self.frame.out.len();
         if let Some(cell) = cell {
-            let next = open.map_or(0, |(_, next)| next);
-            if cell < next {
-                return None;
-            }
             // One more than the gap, so that no key is the end of the family.
-            let inner = (cell - next).checked_add(1)?;
-            if open.is_none() {
+            let inner = cell.checked_sub(self.cells)?.checked_add(1)?;
+            if !open {
                 self.frame.out.uvarint(key(gap, shape::FAMILY));
             }
             gap = inner;
@@ -270,14 +261,14 @@ impl<'b> DataWriter<'b> {
         if !self.frame.keep(mark, usize::from(cell.is_some())) {
             return None;
         }
-        self.family = cell.map(|cell| (id, cell.saturating_add(1)));
+        self.cells = cell.map_or(0, |cell| cell.saturating_add(1));
         self.next = id.saturating_add(1);
         Some(sent)
     }
 
     /// Ends the family that is open; there is room for that.
     fn close(&mut self) {
-        if self.family.take().is_some() {
+        if core::mem::take(&mut self.cells) > 0 {
             self.frame.out.u8(shape::FAMILY_END);
         }
     }
@@ -356,20 +347,15 @@ fn write_histogram(
     widener: &mut Widener<'_>,
 ) -> u32 {
     out.uvarint(value.sum());
-    let (min, max) = match value.extremes() {
-        // Recorders raise the maximum last.
-        Some((min, max)) => (min, if max < min { min } else { max }),
-        None => (1, 0),
-    };
+    let (min, max) = value.extremes();
     out.uvarint(min);
     out.uvarint(max);
     let len = value.geometry().len;
-    let zero = widener.word(0, value.count_of(0));
-    let last = (len as usize).wrapping_add(1);
-    let overflow = widener.word(last, value.count_of(last));
-    out.uvarint(zero);
-    out.uvarint(overflow);
     let mut buckets = BucketWords { value, widener, len };
+    let zero = buckets.get(u32::MAX);
+    out.uvarint(zero);
+    let overflow = buckets.get(len);
+    out.uvarint(overflow);
     // Their number goes before the spans. It is a byte but for histograms of 500 buckets and more,
     // whose spans are found a second time.
     let mark = out.len();
@@ -394,8 +380,10 @@ struct BucketWords<'d, 'w, 's> {
 }
 
 impl BucketWords<'_, '_, '_> {
+    /// Returns bucket `i`: -1 is the zero bucket, the one behind the last the overflow bucket.
+    #[inline(never)]
     fn get(&mut self, i: u32) -> u64 {
-        let i = (i as usize).wrapping_add(1);
+        let i = i.wrapping_add(1) as usize;
         self.widener.word(i, self.value.count_of(i))
     }
 
