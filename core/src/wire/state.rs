@@ -62,29 +62,12 @@ impl Cursor {
 }
 
 /// Everything but the memory of single metrics and words.
+///
+/// In this order because a Cortex-M0+ reaches bytes in the first 32 of a structure, and words in
+/// the first 128, with one instruction.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub(super) struct State {
-    pub(super) identity: Identity,
-    pub(super) schedule: Schedule,
-    pub(super) event: Event,
-    /// Number of the next frame.
-    pub(super) seq: u64,
-    /// As given to the report.
-    uptime: u64,
-    /// Of the metrics that this report may mention.
-    pub(super) dictionary: DictionaryHash,
-    /// Entries that were sent at least once.
-    pub(super) announced: u32,
-    /// Place of the round-robin: 0 is HELLO, 1 the entry of metric 0.
-    place: u32,
-    /// Places of the round-robin left for this report.
-    pub(super) burst: u32,
-    /// What no DATA frame of this report has looked at.
-    pub(super) cursor: Cursor,
-    pub(super) pending: Pending,
-    pub(super) turn: Turn,
-    /// At most [`FRAME_LEN_MAX`]; 0 before the start.
-    pub(super) max_frame: u16,
     /// Whether HELLO was sent at least once.
     pub(super) greeted: bool,
     /// Whether EVENT has news.
@@ -103,6 +86,27 @@ pub(super) struct State {
     pub(super) whole: bool,
     /// Whether the last DATA frame of this report was made.
     pub(super) last: bool,
+    pub(super) turn: Turn,
+    pub(super) schedule: Schedule,
+    /// At most [`FRAME_LEN_MAX`]; 0 before the start.
+    pub(super) max_frame: u16,
+    pub(super) pending: Pending,
+    /// Number of the next frame.
+    pub(super) seq: u64,
+    /// As given to the report.
+    uptime: u64,
+    /// Of the metrics that this report may mention.
+    pub(super) dictionary: DictionaryHash,
+    /// Entries that were sent at least once.
+    pub(super) announced: u32,
+    /// Place of the round-robin: 0 is HELLO, 1 the entry of metric 0.
+    place: u32,
+    /// Places of the round-robin left for this report.
+    pub(super) burst: u32,
+    /// What no DATA frame of this report has looked at.
+    pub(super) cursor: Cursor,
+    pub(super) event: Event,
+    pub(super) identity: Identity,
 }
 
 impl State {
