@@ -163,7 +163,7 @@ impl<'a> Iterator for Entries<'a> {
 struct Walk<'a>(&'a [u8]);
 
 impl<'a> Walk<'a> {
-    #[inline(always)]
+    #[inline(never)]
     fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
