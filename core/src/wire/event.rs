@@ -24,8 +24,8 @@ impl Event {
 
     /// Appends the body.
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        for count in [self.registry_full, self.frames_dropped, self.epoch_collisions] {
-            out.uvarint(count.into());
-        }
+        out.uvarint(self.registry_full.into());
+        out.uvarint(self.frames_dropped.into());
+        out.uvarint(self.epoch_collisions.into());
     }
 }

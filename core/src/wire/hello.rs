@@ -135,9 +135,10 @@ impl<'a> Hello<'a> {
         out.uvarint(self.epoch.to_u64());
         out.uvarint(self.build_id);
         out.u8(self.reset_reason.code());
-        for number in [self.boot_count, self.tick_hz, self.metrics, self.max_frame] {
-            out.uvarint(number.into());
-        }
+        out.uvarint(self.boot_count.into());
+        out.uvarint(self.tick_hz.into());
+        out.uvarint(self.metrics.into());
+        out.uvarint(self.max_frame.into());
     }
 }
 

@@ -77,7 +77,7 @@ impl Parts<'_> {
         let mut scratch = FrameWriter::bare(buffer);
         self.entries(source, first, until, &mut scratch, true);
         if self.state.turn.burst {
-            let places = self.state.dictionary.len().saturating_add(1);
+            let places = self.state.dictionary.len().wrapping_add(1);
             self.state.burst = self.state.schedule.burst_len(places);
         }
     }
@@ -86,7 +86,7 @@ impl Parts<'_> {
     fn dict(&mut self, source: &dyn Source, frame: &mut FrameWriter<'_>, most: u32) -> u32 {
         let first = self.state.first_entry();
         frame.out.uvarint(u64::from(first));
-        let end = first.saturating_add(most);
+        let end = first.wrapping_add(most);
         self.entries(source, first, end, frame, false).wrapping_sub(first)
     }
 
@@ -142,7 +142,7 @@ impl Parts<'_> {
                 return ControlFlow::Break(());
             }
             let place = Cursor { id: sample.id, cell: sample.cell, index };
-            index = index.saturating_add(1);
+            index = index.wrapping_add(1);
             if place.index < from.index || self.push(out, &sample, place.index) {
                 return ControlFlow::Continue(());
             }

@@ -238,11 +238,12 @@ impl State {
 
     /// Notes that entries went out.
     pub(super) fn described(&mut self, count: u32) {
+        // None of these numbers exceeds METRICS_MAX by much.
         let first = self.first_entry();
         if first == self.announced {
-            self.announced = first.saturating_add(count);
+            self.announced = first.wrapping_add(count);
         }
-        if first.checked_add(1) == Some(self.place) {
+        if first.wrapping_add(1) == self.place {
             self.pass(count);
         }
     }
@@ -253,7 +254,7 @@ impl State {
             return;
         }
         self.burst = self.burst.saturating_sub(places);
-        self.place = self.place.saturating_add(places);
+        self.place = self.place.wrapping_add(places);
         if self.place > self.dictionary.len() {
             self.place = 0;
             self.burst = 0;
@@ -269,7 +270,7 @@ impl State {
         } else if !self.greeted {
             Pending::Hello
         } else if self.announced < metrics {
-            Pending::Dict(metrics.saturating_sub(self.announced))
+            Pending::Dict(metrics.wrapping_sub(self.announced))
         } else if self.burst > 0 {
             if self.place == 0 {
                 Pending::Hello
@@ -334,19 +335,25 @@ impl State {
             Wrapping::Widened { .. } => Some(WIDENED_BITS),
             Wrapping::Raw => Some(WORD_BITS),
         };
-        for help in [true, false] {
+        let mut help = true;
+        loop {
             let mut counter = Writer::new(&mut []);
             sample.description.write(help, &mut counter);
             let len = counter.len();
-            if len.wrapping_add(uvarint_len(len as u64)) <= room {
+            // Of frames' lengths, the varint has two bytes at most.
+            if len.wrapping_add(if len < 0x80 { 1 } else { 2 }) <= room {
                 out.uvarint(len as u64);
                 let body = out.len();
                 sample.description.write(help, out);
-                out.patch(body, |own| bits.unwrap_or(own));
+                if let Some(bits) = bits {
+                    out.patch(body, |_| bits);
+                }
                 return true;
             }
+            if !core::mem::take(&mut help) {
+                out.u8(0);
+                return false;
+            }
         }
-        out.u8(0);
-        false
     }
 }
