@@ -123,6 +123,10 @@ impl Outline {
         let mut walk = Walk(body);
         let kind = walk.kind();
         walk.bytes();
+        // Most have neither help nor labels nor dimensions.
+        if let [0, 0, 0] = walk.0 {
+            return Self { kind, family: 0 };
+        }
         walk.bytes();
         let labels = walk.number();
         walk.skip(labels.wrapping_mul(2));
