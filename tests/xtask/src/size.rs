@@ -65,7 +65,7 @@ const PROBES: [Probe; 9] = [
         name: "board_serial",
         about: "typical board with serial reporter",
         features: "wire",
-        flash: [9_000, 9_600],
+        flash: [7_760, 8_380],
         ram: [2_048, 3_584],
     },
     Probe {
