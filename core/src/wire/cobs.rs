@@ -1,7 +1,7 @@
 //! Consistent overhead byte stuffing, both ways: frames without a 0x00 byte.
 //!
 //! The `cobs` crate decodes; encoding is here, because it works in the one buffer of a reporter and
-//! takes a third of the flash. A test compares the two.
+//! takes 60 bytes of flash less. A test compares the two.
 
 /// Returns the longest frame that a stream buffer of `buffer_len` bytes can hold, in bytes.
 ///
