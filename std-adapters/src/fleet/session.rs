@@ -94,7 +94,7 @@ impl Session {
     /// Returns a session as it was when it was saved, `silence` ago.
     pub(super) fn restored(heard: Heard, silence: Duration, now: Duration) -> Self {
         Self {
-            tracker: Tracker::restored(heard.seq, heard.uptime, now),
+            tracker: Tracker::restored(heard.seq, heard.uptime, now.saturating_sub(silence)),
             first: Some(now),
             last: now,
             silence,

@@ -85,8 +85,9 @@ pub struct Position {
 struct Run {
     /// Frames in the run; sequence number and uptime never fall within it.
     frames: u32,
+    first: Position,
     last: Position,
-    /// Whether they came at the pace at which they were made.
+    /// Whether they came at the pace at which they were made, by a life that may be new.
     is_live: bool,
     /// Whether a frame of the run had the number of a known frame and other content.
     differs: bool,
@@ -98,12 +99,20 @@ struct Run {
 
 impl Run {
     fn new(at: Position) -> Self {
-        Self { frames: 0, last: at, is_live: true, differs: false, repeats: false, suspects: 0 }
+        Self {
+            frames: 0,
+            first: at,
+            last: at,
+            is_live: true,
+            differs: false,
+            repeats: false,
+            suspects: 0,
+        }
     }
 
     /// Returns whether it is not yet too long to prove nothing.
     const fn may_go_on(&self) -> bool {
-        self.frames < RESTART_FRAMES || self.differs
+        self.frames < RESTART_FRAMES || self.differs || (self.is_live && !self.repeats)
     }
 
     /// Adds the next frame.
@@ -114,9 +123,18 @@ impl Run {
     }
 
     fn is_restart(&self) -> bool {
-        let sure = self.differs || (!self.repeats && self.is_live);
+        // Frames of one moment have no pace.
+        let takes_time = self.last.now > self.first.now && self.last.uptime > self.first.uptime;
+        let sure = self.differs || (!self.repeats && self.is_live && takes_time);
         self.frames >= RESTART_FRAMES && sure
     }
+}
+
+/// Returns whether the life that made a frame can have begun after the newest one came: else it is
+/// the old life, on a way that takes longer.
+fn can_have_begun_since(newest: Position, at: Position) -> bool {
+    let silence = at.now.saturating_sub(newest.now);
+    at.uptime_time.is_some_and(|uptime| uptime <= silence + DELAY_MAX)
 }
 
 /// Returns whether two frames came about as long after each other as they were made: those of a
@@ -206,6 +224,7 @@ impl Tracker {
             _ => Run::new(at),
         };
         run.push(at);
+        run.is_live &= can_have_begun_since(newest, at);
         run.repeats |= repeats;
         run.differs |= known.is_some() && !repeats;
         let is_suspect = run.differs || !self.is_missing(at.seq, newest.seq);

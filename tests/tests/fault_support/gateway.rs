@@ -48,6 +48,7 @@ pub(crate) struct Gateway {
     /// Lives of which a frame was used.
     pub(crate) heard: BTreeSet<usize>,
     shown: BTreeMap<(String, String), Stored>,
+    rolled_up: BTreeMap<&'static str, Sum>,
 }
 
 impl Gateway {
@@ -68,6 +69,7 @@ impl Gateway {
             corrupt: 0,
             heard: BTreeSet::new(),
             shown: BTreeMap::new(),
+            rolled_up: BTreeMap::new(),
         };
         gateway.inputs = (0..inputs).map(|_| gateway.input()).collect();
         gateway
@@ -170,6 +172,7 @@ impl Gateway {
         // Before anything is shown.
         self.store.save(&mut self.fleet, now, wall(now)).unwrap();
         self.note_saved();
+        self.look_rolled_up(lives, what);
         let snapshot = self.fleet.snapshot(now);
         let mut shown = BTreeMap::new();
         for device in &snapshot.devices {
@@ -200,6 +203,26 @@ impl Gateway {
             assert!(was_set, "{what}: {device} {name} was never {value:?}");
         }
         self.shown = shown;
+    }
+
+    /// Looks at what was counted over all devices since this receiver knows them.
+    fn look_rolled_up(&mut self, lives: &[Life], what: &str) {
+        let mut sums = BTreeMap::new();
+        for series in self.fleet.merged() {
+            let mut sum = Sum::default();
+            sum.add(series.total.value());
+            sums.insert(series.key.name.to_string(), sum);
+        }
+        for (id, name) in counts() {
+            let sum = sums.get(name).cloned().unwrap_or_default();
+            let mut most = Sum::default();
+            for origin in origins(lives) {
+                most.push(&self.sum(&self.above, lives, origin, id));
+            }
+            assert!(!sum.exceeds(&most), "{what}: {name} rolled up: {sum:?} of {most:?}");
+            let before = self.rolled_up.insert(name, sum.clone()).unwrap_or_default();
+            assert!(!before.exceeds(&sum), "{what}: {name} rolled up fell: {before:?}, {sum:?}");
+        }
     }
 
     /// Panics unless everything that was surely heard is in the totals.
@@ -239,8 +262,20 @@ impl Gateway {
         sum
     }
 
+    /// Adds up the newest that any of these gateways heard.
+    pub(crate) fn most(gateways: &[Self], lives: &[Life], origin: Origin, id: u32) -> Sum {
+        let mut sum = Sum::default();
+        for (i, _) in lives.iter().enumerate().filter(|(_, life)| life.origin == origin) {
+            let heard = gateways.iter().filter_map(|gateway| gateway.above.get(&(i, id)));
+            if let Some((_, value)) = heard.max_by_key(|(seq, _)| *seq) {
+                sum.add(value);
+            }
+        }
+        sum
+    }
+
     /// As `sum` of what was surely heard. Of lives under one epoch, all but one may be missing.
-    fn least(&self, lives: &[Life], origin: Origin, id: u32) -> Sum {
+    pub(crate) fn least(&self, lives: &[Life], origin: Origin, id: u32) -> Sum {
         let mut sum = Sum::default();
         let sure = |life: &Life| life.origin == origin && !life.is_repeated;
         for (i, _) in lives.iter().enumerate().filter(|(_, life)| sure(life)) {
@@ -265,7 +300,7 @@ fn opened(disk: &MemoryDirectory, now: Duration) -> (Store, Fleet) {
 /// Names of the metrics, by id.
 pub(crate) const NAMES: [&str; 6] = ["loops", "bytes", "marks", "level", "heat", "sizes"];
 
-fn origins(lives: &[Life]) -> Vec<Origin> {
+pub(crate) fn origins(lives: &[Life]) -> Vec<Origin> {
     let mut origins: Vec<_> = lives.iter().map(|life| life.origin).collect();
     origins.sort();
     origins.dedup();
@@ -283,7 +318,7 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, value: &Stored) {
+    pub(crate) fn add(&mut self, value: &Stored) {
         match value {
             Stored::Unsigned(n) => self.count += n,
             Stored::Histogram(h) => {
@@ -300,8 +335,19 @@ impl Sum {
         }
     }
 
+    fn push(&mut self, other: &Self) {
+        self.count += other.count;
+        self.sum += other.sum;
+        self.zero += other.zero;
+        self.overflow += other.overflow;
+        if self.buckets.len() < other.buckets.len() {
+            self.buckets.resize(other.buckets.len(), 0);
+        }
+        self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, n)| *sum += n);
+    }
+
     /// Whether any number of this is above that of the other.
-    fn exceeds(&self, other: &Self) -> bool {
+    pub(crate) fn exceeds(&self, other: &Self) -> bool {
         let bucket = |sum: &Self, i: usize| sum.buckets.get(i).copied().unwrap_or(0);
         self.count > other.count
             || self.sum > other.sum
@@ -325,7 +371,7 @@ fn sum_of(shown: &BTreeMap<(String, String), Stored>, origin: Origin, name: &str
 }
 
 /// Returns what adds up: id and name.
-fn counts() -> impl Iterator<Item = (u32, &'static str)> {
+pub(crate) fn counts() -> impl Iterator<Item = (u32, &'static str)> {
     (0..).zip(NAMES).filter(|(_, name)| is_count(name))
 }
 

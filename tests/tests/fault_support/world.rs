@@ -12,6 +12,7 @@ use tapes_tests::noise::Noise;
 use super::board::{Board, INTERVAL_S, Life, Sent, Width};
 use super::gateway::{Gateway, Genuine};
 use super::line::{Faults, Line};
+use super::merged::{Aggregate, assert_laws};
 
 /// Reports with faults, and those after them in which everything arrives: the dictionary is heard
 /// whole within 30 s.
@@ -59,6 +60,8 @@ pub(crate) struct World {
     gateways: [Gateway; 2],
     /// Hears what both gateways used.
     root: Gateway,
+    /// Knows what gateways know.
+    aggregate: Aggregate,
     /// Last words of former lives, on their way.
     late: VecDeque<(usize, Sent)>,
 }
@@ -108,6 +111,7 @@ impl World {
             lines: [lines(), lines()],
             gateways: [(); 2].map(|()| Gateway::new(n, LinkKind::Socket, now)),
             root: Gateway::new(2, LinkKind::Socket, now),
+            aggregate: Aggregate::default(),
             late: VecDeque::new(),
         }
     }
@@ -146,6 +150,11 @@ impl World {
         let what = self.what();
         for gateway in self.gateways.iter_mut().chain([&mut self.root]) {
             gateway.look(&self.lives, self.now, &what);
+        }
+        // How often a life began again under its epoch is what each receiver knows for itself.
+        if !self.plan.repeats_epochs {
+            self.aggregate.take(&self.gateways, &mut self.noise);
+            self.aggregate.look(&self.gateways, &self.lives, &what);
         }
     }
 
@@ -269,8 +278,13 @@ impl World {
         self.forward(to);
     }
 
-    fn finish(self) -> Outcome {
+    fn finish(mut self) -> Outcome {
         let what = self.what();
+        if !self.plan.repeats_epochs {
+            self.aggregate.is_exact(&self.gateways, &self.lives, &what);
+        }
+        let [a, b] = &self.gateways;
+        assert_laws(a.fleet.state(), b.fleet.state(), self.root.fleet.state(), &what);
         let mut outcome = Outcome { lives: self.lives.len() as u64, ..Outcome::default() };
         outcome.frames = self.genuine.len() as u64;
         outcome.twins = u64::from(self.plan.has_twins);
