@@ -4,7 +4,7 @@ use embassy_rp::Peri;
 use embassy_rp::adc::{Adc, Blocking, Channel};
 use embassy_rp::clocks::RoscRng;
 use embassy_rp::flash::{self, Flash};
-use embassy_rp::peripherals::{FLASH, WATCHDOG};
+use embassy_rp::peripherals::FLASH;
 use embassy_rp::watchdog::{self, Watchdog};
 use embassy_time::TICK_HZ;
 use tapes_core::wire::{Epoch, Identity, Origin, ResetReason};
@@ -14,13 +14,13 @@ const FLASH_BYTES: usize = 2 * 1024 * 1024;
 /// The watchdog's scratch register that counts starts: 4 to 7 belong to the boot ROM.
 const STARTS: usize = 0;
 
-/// Says who speaks: the unique id of the flash chip, with a new epoch for every start, because this
-/// firmware keeps no values over a reset.
+/// Says who speaks: the unique id of the flash chip, with a new epoch. That is right for a start
+/// with all values at zero; a firmware that kept them goes on with the epoch they had.
 ///
 /// Uptime is reported in ticks of embassy's clock. Call it once, before core 1 is started.
 pub fn identity(
     flash: Peri<'static, FLASH>,
-    watchdog: Peri<'static, WATCHDOG>,
+    watchdog: &mut Watchdog,
     adc: &mut Adc<'_, Blocking>,
     sensor: &mut Channel<'_>,
 ) -> Identity {
@@ -28,7 +28,6 @@ pub fn identity(
     // Cannot fail on core 0; a board without an answer is told apart from others by its epoch only.
     let _ =
         Flash::<_, flash::Blocking, FLASH_BYTES>::new_blocking(flash).blocking_unique_id(&mut id);
-    let mut watchdog = Watchdog::new(watchdog);
     let reset_reason = match watchdog.reset_reason() {
         Some(watchdog::ResetReason::TimedOut) => ResetReason::Watchdog,
         Some(watchdog::ResetReason::Forced) => ResetReason::Software,

@@ -28,6 +28,9 @@
 //! let mut encoder = Encoder::<{ MotorMetrics::METRICS }, 0>::new(identity, 256);
 //! encoder.set_first_seq(start.first_seq); // of a reporter: `reporter.encoder()`
 //! MOTOR.loops.increment();
+//! // Each report says how long the values have been there, not when the board started:
+//! let clock_ticks = 1_250_000;
+//! encoder.begin(start.uptime + clock_ticks);
 //! // After each report that went out:
 //! KEPT.reported(&encoder);
 //! ```
@@ -45,6 +48,8 @@
 //! - For declared groups. What a dynamic registry holds is lost at a reset.
 //! - A gauge that decayed while the power was gone for a moment is seen until it is set again.
 //! - A reset while [`reported`](Kept::reported) is at work loses the words.
+//! - Frames may have gone out after the last [`reported`](Kept::reported), so 1,024 numbers of
+//!   frames are left out at a restart; a receiver counts them as lost frames, which they are not.
 
 use core::ops::ControlFlow;
 
@@ -63,19 +68,20 @@ const SEQ_MARGIN: u64 = 1024;
 /// Cells of the header.
 const HEADER: usize = 8;
 /// Cells that say what was reported, before the fingerprints.
-const REPORT: usize = 3;
+const REPORT: usize = 5;
 
 /// What a reset must not take: who we are and what was reported; lives beside the words.
 ///
 /// # Footprint
 ///
-/// `44 + 4 * METRICS` bytes on a 32-bit target.
+/// `52 + 4 * METRICS` bytes on a 32-bit target.
 #[derive(Debug)]
 pub struct Kept<const METRICS: usize> {
     /// Magic, layout, build (low, high), boots, epoch (order, nonce), and the complement of their
     /// hash.
     header: [Cell; HEADER],
-    /// Next number of a frame (low, high), and the complement of the hash of them and `last`.
+    /// Next number of a frame (low, high), uptime (low, high), and the complement of the hash of
+    /// them and `last`.
     report: [Cell; REPORT],
     /// Fingerprints of the values reported last, each as its complement; 0 for "never".
     last: [Cell; METRICS],
@@ -94,6 +100,9 @@ pub struct Start {
     pub epoch: Epoch,
     /// The number of the first frame.
     pub first_seq: u64,
+    /// The uptime that was reported last, in its ticks; 0 in a new epoch. Uptime counts from the
+    /// begin of the epoch, so reports add this to a clock that began again.
+    pub uptime: u64,
 }
 
 impl Start {
@@ -142,12 +151,13 @@ impl<const METRICS: usize> Kept<METRICS> {
             && get(&this.header[3]) == high;
         group.repair();
         let kept = header && ours && this.report_is_whole() && this.counts_are_plausible(metrics);
-        let (epoch, first_seq) = if kept {
-            let seq = join(get(&this.report[0]), get(&this.report[1]));
-            (Epoch::new(get(&this.header[5]), get(&this.header[6])), seq.wrapping_add(SEQ_MARGIN))
+        let (epoch, first_seq, uptime) = if kept {
+            let [seq_low, seq_high, up_low, up_high, _] = this.report.each_ref().map(get);
+            let epoch = Epoch::new(get(&this.header[5]), get(&this.header[6]));
+            (epoch, join(seq_low, seq_high).wrapping_add(SEQ_MARGIN), join(up_low, up_high))
         } else {
             group.clear();
-            (epoch(), 0)
+            (epoch(), 0, 0)
         };
         let fields = [MAGIC, group.layout_hash(), low, high, boots, epoch.order, epoch.nonce];
         for (cell, field) in this.header.iter().zip(fields) {
@@ -159,8 +169,8 @@ impl<const METRICS: usize> Kept<METRICS> {
                 set(cell, 0);
             }
         }
-        this.commit(first_seq);
-        Start { kept, boots, epoch, first_seq }
+        this.commit(first_seq, uptime);
+        Start { kept, boots, epoch, first_seq, uptime }
     }
 
     /// Notes what has been reported; call after each report that went out.
@@ -168,19 +178,21 @@ impl<const METRICS: usize> Kept<METRICS> {
         for (cell, last) in self.last.iter().zip(encoder.last_fingerprints()) {
             set(cell, *last);
         }
-        self.commit(encoder.next_seq());
+        self.commit(encoder.next_seq(), encoder.uptime());
     }
 
-    fn commit(&self, seq: u64) {
-        let [low, high] = halves(seq);
-        set(&self.report[0], low);
-        set(&self.report[1], high);
-        set(&self.report[2], !self.report_hash());
+    fn commit(&self, seq: u64, uptime: u64) {
+        let [seq_low, seq_high] = halves(seq);
+        let [up_low, up_high] = halves(uptime);
+        for (cell, field) in self.report.iter().zip([seq_low, seq_high, up_low, up_high]) {
+            set(cell, field);
+        }
+        set(&self.report[REPORT - 1], !self.report_hash());
     }
 
     fn report_hash(&self) -> u32 {
-        let [low, high, _] = &self.report;
-        self.last.iter().fold(mix(mix(MAGIC, get(low)), get(high)), |h, cell| mix(h, get(cell)))
+        let fields = self.report.iter().take(REPORT - 1);
+        fields.chain(&self.last).fold(MAGIC, |hash, cell| mix(hash, get(cell)))
     }
 
     fn header_is_whole(&self) -> bool {
@@ -189,7 +201,7 @@ impl<const METRICS: usize> Kept<METRICS> {
     }
 
     fn report_is_whole(&self) -> bool {
-        get(&self.report[2]) == !self.report_hash()
+        get(&self.report[REPORT - 1]) == !self.report_hash()
     }
 
     /// Returns whether every count is at least what was reported of it, and not absurdly above.
@@ -265,10 +277,16 @@ mod tests {
 
     fn report(encoder: &mut Encoder<3, 0>) {
         let mut buffer = [0; 512];
-        encoder.begin(1);
+        encoder.begin(77_000_000_001);
         while encoder.next_frame(&PUMP, &mut buffer).is_some() {
             encoder.sent();
         }
+    }
+
+    /// The documentation says what a board pays.
+    #[test]
+    fn sizes() {
+        assert_eq!(size_of::<Kept<3>>(), (52 / 4 + 3) * size_of::<crate::sync::Cell>());
     }
 
     /// Walks one device through its life: a count that a reset takes, or doubles, breaks this.
@@ -293,6 +311,7 @@ mod tests {
         let second = KEPT.start(&PUMP, 9, || Epoch::new(0, 12));
         assert_eq!((second.kept, second.boots, second.epoch.nonce), (true, 2, 11));
         assert!(second.first_seq > seq && second.first_seq < seq + 65_536);
+        assert_eq!((first.uptime, second.uptime), (0, 77_000_000_001));
         assert_eq!(PUMP.strokes.value(), 7);
         assert_eq!(PUMP.times.distribution().sum(), 7);
 

@@ -191,6 +191,11 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
         self.state.seq
     }
 
+    /// Returns the uptime that the last report was begun with.
+    pub(crate) const fn uptime(&self) -> u64 {
+        self.state.uptime
+    }
+
     /// Returns whether the report under way, or else the last one, has all metrics.
     #[must_use]
     pub const fn is_keyframe(&self) -> bool {

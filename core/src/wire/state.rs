@@ -94,7 +94,7 @@ pub(super) struct State {
     /// Number of the next frame.
     pub(super) seq: u64,
     /// As given to the report.
-    uptime: u64,
+    pub(super) uptime: u64,
     /// Of the metrics that this report may mention.
     pub(super) dictionary: DictionaryHash,
     /// Entries that were sent at least once.

@@ -24,6 +24,7 @@ use embassy_rp::interrupt::InterruptExt as _;
 use embassy_rp::pac::{Interrupt, interrupt};
 use embassy_rp::peripherals::UART0;
 use embassy_rp::uart::{self, BufferedUartTx};
+use embassy_rp::watchdog::Watchdog;
 use embassy_time::{Duration, Instant, Ticker, Timer};
 use examples_rp2040::{alarm, celsius, identity};
 use panic_halt as _;
@@ -110,7 +111,7 @@ async fn main(spawner: Spawner) {
     let p = embassy_rp::init(embassy_rp::config::Config::default());
     let mut adc = Adc::new_blocking(p.ADC, adc::Config::default());
     let mut sensor = adc::Channel::new_temp_sensor(p.ADC_TEMP_SENSOR);
-    let identity = identity(p.FLASH, p.WATCHDOG, &mut adc, &mut sensor);
+    let identity = identity(p.FLASH, &mut Watchdog::new(p.WATCHDOG), &mut adc, &mut sensor);
     let mut reporter = SerialReporter::<METRICS, WORDS, FRAME>::new(identity);
     let mut line = [0; 256];
     let mut uart = BufferedUartTx::new(p.UART0, Irqs, p.PIN_0, &mut line, uart::Config::default());

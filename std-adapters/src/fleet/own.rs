@@ -76,7 +76,7 @@ impl OwnFamily {
 }
 
 /// All of the receiver's own families; no device can use their names.
-pub static FAMILIES: [OwnFamily; 26] = [
+pub static FAMILIES: [OwnFamily; 27] = [
     OwnFamily::gauge(
         "tapes_device_up",
         "Whether the device was heard within three of its report intervals.",
@@ -97,6 +97,14 @@ pub static FAMILIES: [OwnFamily; 26] = [
         "tapes_device_boots",
         "Times the device's values began at zero.",
         Samples::Device(|device| Value::Unsigned(device.boots)),
+    ),
+    OwnFamily::gauge(
+        "tapes_device_starts",
+        "Starts that the device counted, those included after which it still had its values.",
+        Samples::Device(|device| match device.facts {
+            Some(facts) if facts.boot_count > 0 => Value::Unsigned(facts.boot_count.into()),
+            _ => Value::Null,
+        }),
     ),
     OwnFamily::counter(
         "tapes_device_frames",

@@ -77,7 +77,11 @@ export class Board {
     const watchdog = chip.peripherals[0x40058];
     if (old && scratch) watchdog.scratchData.set(old.peripherals[0x40058].scratchData);
     watchdog.reason = watchdogReason;
-    watchdog.onWatchdogTrigger = () => (this.wantedReset = ['warm', 'watchdog', watchdog.reason]);
+    watchdog.onWatchdogTrigger = () => {
+      // rp2040js would start it again at once, with no time to run, for ever.
+      watchdog.timer.enable = false;
+      this.wantedReset = ['warm', 'watchdog', watchdog.reason];
+    };
     this.wantedReset = undefined;
     this.boots.push({ seconds: this.seconds, kind, why });
     this.start();

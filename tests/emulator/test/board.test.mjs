@@ -9,6 +9,7 @@ import { Program, withElf } from '../support/assemble.mjs';
 
 const UART0 = 0x40034000;
 const WATCHDOG_SCRATCH0 = 0x4005800c;
+const WATCHDOG = 0x40058000;
 const RANDOM_BIT = 0x4006001c;
 const AIRCR = 0xe000ed0c;
 const NVIC_ENABLE = 0xe000e100;
@@ -104,6 +105,16 @@ test('a warm reset keeps RAM and scratch registers, a cold one keeps neither', a
 test('firmware can reset itself', async () => {
   const program = countUp(new Program().label('start')).poke(AIRCR, 0x05fa0004).label('sleep').wfi().branch('sleep');
   await onBoard(program, 0.00001, (board) => assert.ok(board.boots.length > 3, `${board.boots.length} boots`));
+});
+
+test('a watchdog that is not fed resets, every time', async () => {
+  const program = countUp(new Program().label('start')).poke(WATCHDOG + 4, 2 * 1000).poke(WATCHDOG, 1 << 30)
+    .label('hang').branch('hang');
+  await onBoard(program, 0.0035, (board) => {
+    assert.deepEqual(board.boots.map(({ why }) => why), ['power on', 'watchdog', 'watchdog', 'watchdog']);
+    board.boots.forEach(({ seconds }, index) => assert.ok(Math.abs(seconds - index / 1000) < 1e-5, `${seconds}`));
+    assert.equal(board.chip.readUint32(WATCHDOG + 8), 1, 'the reason is the timer');
+  });
 });
 
 test('the same seed gives the same garbage and random bits, another one others', async () => {
