@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use proptest::prelude::*;
 use tapes_core::metric::{Dimension, Kind, Unit, Value};
@@ -154,6 +155,28 @@ fn templates_are_rendered() {
     assert_eq!(names, ["wheel.0.turns", "wheel.4294967295.turns", "wheel.left.turns"]);
 }
 
+/// A producer that takes its time, or registers itself, would hold up everybody who registers.
+#[test]
+fn registering_asks_no_producer() {
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+    static PARENT: Registry<8, 8> = Registry::new();
+    static CHILD: Registry<4, 4> = Registry::new();
+    tapes_core::metrics! {
+        static GROUP: GroupMetrics = "group" { count: Counter }
+    }
+    let level: fn() -> u32 = || ASKED.fetch_add(1, Relaxed);
+    PARENT.gauge_fn("level", level).unwrap();
+    CHILD.gauge_fn("level", level).unwrap();
+    let _ = PARENT.counter("count").unwrap();
+    PARENT.attach(&GROUP).unwrap();
+    PARENT.attach_registry("child", &CHILD).unwrap();
+    let _ = CHILD.counter("late").unwrap();
+    assert_eq!(PARENT.counter("level.of").unwrap_err(), RegisterError::LeafIsBranch);
+    assert_eq!(ASKED.load(Relaxed), 0);
+    assert_eq!(read(&PARENT).len(), 5);
+    assert_eq!(ASKED.load(Relaxed), 2);
+}
+
 /// A producer that fails must not take the others with it.
 #[test]
 fn producers_fail_alone() {
@@ -179,14 +202,13 @@ fn producers_fail_alone() {
 /// A cached producer that is asked too often costs what caching should save.
 #[test]
 fn a_cached_producer_is_asked_when_its_value_is_old() {
-    use std::sync::atomic::{AtomicU32, Ordering};
     static ASKED: AtomicU32 = AtomicU32::new(0);
     static CLOCK: ManualClock<1_000> = ManualClock::new();
     static CACHED: Cached<&ManualClock<1_000>> = Cached::new(
         || {
             // Exact: small integers.
             #[expect(clippy::cast_precision_loss, reason = "small")]
-            let asked = (ASKED.fetch_add(1, Ordering::Relaxed) + 1) as f32;
+            let asked = (ASKED.fetch_add(1, Relaxed) + 1) as f32;
             asked
         },
         &CLOCK,

@@ -320,8 +320,7 @@ impl<'r> RegistryView<'r> {
     /// Returns what stands in the way of a new metric of that name.
     pub(super) fn conflict(&self, name: &str) -> Option<RegisterError> {
         let mut conflict = None;
-        let _ = self.visit_slots(0, &mut |sample, declared| {
-            let other = sample.descriptor().name;
+        let _ = self.visit_names(&mut |other, declared| {
             conflict = if other == name {
                 Some(if declared { RegisterError::Declared } else { RegisterError::KindMismatch })
             } else if is_branch_of(other, name) {
@@ -334,6 +333,24 @@ impl<'r> RegistryView<'r> {
             if conflict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         conflict
+    }
+
+    /// Visits the names of all metrics, and says whether each is of a declared group. Asks no
+    /// producer, because it is called under the lock.
+    fn visit_names(
+        &self,
+        visitor: &mut dyn FnMut(&str, bool) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        for slot in self.filled() {
+            match slot {
+                Slot::Metric(metric) => visitor(metric.name.as_str(self.rendered), false)?,
+                #[cfg(feature = "std")]
+                Slot::Link { name, .. } => visitor(name.as_str(self.rendered), false)?,
+                Slot::Group(group) => group
+                    .visit_from(0, 0, 0, &mut |sample| visitor(sample.description.name(), true))?,
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     /// Returns the number of metrics, those of attached groups included.
