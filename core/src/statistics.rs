@@ -26,7 +26,11 @@
 //! count or not, but quantiles stay in order. Software floating point makes this the work of a
 //! reporter on a microcontroller, not of an interrupt.
 
+mod selection;
+
 use core::num::NonZeroU64;
+
+pub use selection::Statistics;
 
 use crate::metric::{Distribution, Unit};
 

@@ -6,9 +6,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use tapes_core::metric::Dimension;
+use tapes_core::metric::{Dimension, Kind};
 use tapes_core::rates::RateReading;
 use tapes_core::report::{Json, Prometheus, ReportError, Statsd, Syntax, TextReporter, TextWriter};
+use tapes_core::statistics::Statistics;
 use tapes_core::text::json::write_json;
 use tapes_core::text::prometheus::{Format, write_prometheus};
 use tapes_core::text::statsd::{self, Dialect};
@@ -142,7 +143,7 @@ fn json_in_chunks_is_json() {
         write_json(&*source, &rates, &mut expected).unwrap();
         serde_json::from_str::<serde_json::Value>(&expected).unwrap();
         expected.push('\n');
-        check(label, Json, &*source, &expected);
+        check(label, Json::new(), &*source, &expected);
     }
 }
 
@@ -217,10 +218,10 @@ fn little_room_for_buckets() {
         let json: serde_json::Value = serde_json::from_str(text).unwrap();
         json["motor"]["loop_time"]["count"].as_u64()
     };
-    let mut coarse = TextReporter::<_, 24, 64>::new(Json);
+    let mut coarse = TextReporter::<_, 24, 64>::new(Json::new());
     assert_eq!(count(&chunks(&mut coarse, &LEFT)), Some(10));
     assert_eq!(coarse.dropped(), 0);
-    let mut none = TextReporter::<_, 0, 64>::new(Json);
+    let mut none = TextReporter::<_, 0, 64>::new(Json::new());
     let text = chunks(&mut none, &LEFT);
     assert_eq!((count(&text), none.dropped()), (None, 1));
     assert!(text.contains("\"loops\":{\"value\":1234}"), "{text}");
@@ -233,7 +234,7 @@ fn after_a_failure_a_line_feed() {
     let mut expected = String::new();
     write_json(&RIGHT, &|_, _| None, &mut expected).unwrap();
     let whole = expected.clone() + "\n";
-    let mut reporter = TextReporter::<_, 0, 16>::new(Json);
+    let mut reporter = TextReporter::<_, 0, 16>::new(Json::new());
     let len = reporter.report(&RIGHT, &mut Line::new(usize::MAX)).unwrap();
     assert_eq!(len as usize, whole.len());
     for room in [0, 1, 16, 40, whole.len() - 1] {
@@ -349,4 +350,96 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
             return value;
         }
     }
+}
+
+/// Every statistic, with its key in JSON and the end of its name in StatsD, where it has a line.
+const STATISTICS: [(Statistics, &str, Option<&str>); 16] = [
+    (Statistics::COUNT, "count", Some("total")),
+    (Statistics::M1, "m1", Some("m1_rate")),
+    (Statistics::M5, "m5", Some("m5_rate")),
+    (Statistics::M15, "m15", Some("m15_rate")),
+    (Statistics::MEAN_RATE, "mean_rate", Some("mean_rate")),
+    (Statistics::SUM, "sum", None),
+    (Statistics::MIN, "min", Some("min")),
+    (Statistics::MAX, "max", Some("max")),
+    (Statistics::MEAN, "mean", Some("mean")),
+    (Statistics::STDDEV, "stddev", Some("stddev")),
+    (Statistics::Q50, "q50", Some("q50")),
+    (Statistics::Q75, "q75", Some("q75")),
+    (Statistics::Q95, "q95", Some("q95")),
+    (Statistics::Q98, "q98", Some("q98")),
+    (Statistics::Q99, "q99", Some("q99")),
+    (Statistics::Q999, "q999", Some("q999")),
+];
+
+fn keys(json: &serde_json::Value) -> Vec<&str> {
+    json.as_object().expect("an object").keys().map(String::as_str).collect()
+}
+
+/// A reporter would send what nobody asked for, or a statistic under the name of another.
+#[test]
+fn each_reporter_sends_the_statistics_it_was_told_to() {
+    record();
+    let json = |statistics| {
+        let syntax = Json::new().with_statistics(statistics);
+        let text = chunks(&mut TextReporter::<_, 90, 4096>::new(syntax), &LEFT);
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()["motor"].take()
+    };
+    let whole = json(Statistics::ALL);
+    for (statistic, key, suffix) in STATISTICS {
+        let one = json(statistic);
+        assert_eq!(keys(&one["loop_time"]), [key]);
+        assert_eq!(one["loop_time"][key], whole["loop_time"][key], "{key}");
+        assert_eq!(one["loops"], whole["loops"], "the value of a counter is no statistic");
+        let of_meter = Statistics::COUNT.with(Statistics::RATES).contains(statistic);
+        assert_eq!(keys(&one["commands"]).len(), usize::from(of_meter), "{key}");
+        let rest = json(Statistics::ALL.without(statistic));
+        assert_eq!(keys(&rest["loop_time"]).len(), 15, "{key}");
+        assert!(!keys(&rest["loop_time"]).contains(&key));
+        let syntax = Statsd::new(Dialect::Etsy).with_statistics(statistic);
+        let text = chunks(&mut TextReporter::<_, 90, 4096>::new(syntax), &LEFT);
+        // Only of the meter are there rates.
+        let is_rate = Statistics::RATES.contains(statistic);
+        let name = if is_rate { "motor.commands." } else { "motor.loop_time." };
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        let sent: Vec<_> = lines.filter_map(|line| Some(line.split_once(':')?.0)).collect();
+        assert_eq!(sent, suffix.into_iter().collect::<Vec<_>>(), "{key}");
+        assert!(text.contains("motor.loops.total:1234|g\n"), "{text}");
+    }
+    // Those of the Python library, in one place for parity.
+    let mut tapes: Vec<&str> =
+        "count m1 m5 m15 min max mean stddev q50 q75 q95 q98 q99 q999".split(' ').collect();
+    tapes.sort_unstable();
+    let mut ours = json(Statistics::TAPES);
+    ours["loop_time"].sort_all_objects();
+    assert_eq!(keys(&ours["loop_time"]), tapes);
+}
+
+/// A reporter that wants few metrics would send all, or one reporter's wish would be another's.
+#[test]
+fn each_reporter_sends_the_metrics_it_was_told_to() {
+    record();
+    let text =
+        |source: &dyn Source| chunks(&mut TextReporter::<_, 90, 64>::new(Json::new()), source);
+    let named = |text: &str| {
+        let json: serde_json::Value = serde_json::from_str(text).unwrap();
+        json.get("motor").map_or(Vec::new(), |tree| {
+            keys(tree).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        })
+    };
+    let prefix = LEFT.filter(|it| it.name.starts_with("motor.loop"));
+    let kind = LEFT.filter(|it| matches!(it.kind, Kind::Timer(_) | Kind::Meter));
+    let any = |it: &tapes_core::metric::Descriptor<'_>| it.help.contains("emperature");
+    let nothing = LEFT.filter(|_| false);
+    let both = prefix.filter(|it| it.kind == Kind::Counter);
+    for (label, source, expected) in [
+        ("prefix", &prefix as &dyn Source, vec!["loop_time", "loops"]),
+        ("kind", &kind, vec!["commands", "loop_time"]),
+        ("predicate", &LEFT.filter(any), vec!["temperature"]),
+        ("both", &both, vec!["loops"]),
+        ("nothing", &nothing, vec![]),
+    ] {
+        assert_eq!(named(&text(source)), expected, "{label}");
+    }
+    assert_eq!(named(&text(&LEFT)).len(), 5, "the source itself is as it was");
 }

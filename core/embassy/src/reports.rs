@@ -55,7 +55,7 @@ impl<E: core::error::Error + 'static> core::error::Error for Failure<E> {
 /// static REPORTS: Control = Control::new();
 ///
 /// async fn reports(mut uart: impl Write) {
-///     let mut reporter = TextReporter::<Json, 0, 64>::new(Json);
+///     let mut reporter = TextReporter::<Json, 0, 64>::new(Json::new());
 ///     let reports = Reports::every(Duration::from_secs(10)).with_timeout(Duration::from_secs(2));
 ///     let report = async |_uptime| {
 ///         MOTOR.temperature.set(kelvin());

@@ -30,7 +30,7 @@ pub trait Syntax: Pieces {}
 ///     static RADIO: RadioMetrics = "radio" { sent: Counter, lost: Counter }
 /// }
 ///
-/// let mut reporter = TextReporter::<Json, 0, 16>::new(Json);
+/// let mut reporter = TextReporter::<Json, 0, 16>::new(Json::new());
 /// RADIO.sent.add(12);
 /// let mut line = Vec::new(); // or a DMA transfer, a USB packet, a socket
 /// reporter.begin();

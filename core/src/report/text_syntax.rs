@@ -7,6 +7,7 @@ use super::text_piece::{Part, Piece, Pieces, after, find, first};
 use super::text_window::Window;
 use crate::metric::{Sample, Value};
 use crate::snapshot::Source;
+use crate::statistics::Statistics;
 use crate::text::json::{TreeWriter, next_by_name};
 use crate::text::prometheus::{self, Family, Format, has_earlier};
 use crate::text::statsd::{self, Dialect, LINE_LEN_MAX};
@@ -19,7 +20,24 @@ use crate::text::statsd::{self, Dialect, LINE_LEN_MAX};
 /// [`write_json`](crate::text::json::write_json) does; producers of gauges are called as often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Json;
+pub struct Json {
+    statistics: Statistics,
+}
+
+impl Json {
+    /// Returns the syntax.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { statistics: Statistics::ALL }
+    }
+
+    /// As [`TreeWriter::with_statistics`].
+    #[must_use]
+    pub const fn with_statistics(mut self, statistics: Statistics) -> Self {
+        self.statistics = statistics;
+        self
+    }
+}
 
 impl Syntax for Json {}
 
@@ -47,7 +65,7 @@ impl Pieces for Json {
         let mut shared = window;
         // Only the first piece shows the brace that opens the object.
         window.mute(part.before.is_some());
-        let mut tree = TreeWriter::new(&mut shared)?;
+        let mut tree = TreeWriter::new(&mut shared)?.with_statistics(self.statistics);
         if let Some(last) = part.before.and_then(|(id, cell)| find(part.source, id, cell)) {
             // Brings the writer to where it was after the piece before.
             tree.metric(&last.descriptor(), last.cell, &Value::Null, None)?;
@@ -156,6 +174,7 @@ pub struct Statsd {
     dialect: Dialect,
     prefix: &'static str,
     tags: &'static [(&'static str, &'static str)],
+    statistics: Statistics,
 }
 
 /// Room for a line: without tags or labels none is longer than `LINE_LEN_MAX`.
@@ -167,7 +186,14 @@ impl Statsd {
     /// Returns the syntax of a dialect.
     #[must_use]
     pub const fn new(dialect: Dialect) -> Self {
-        Self { dialect, prefix: "", tags: &[] }
+        Self { dialect, prefix: "", tags: &[], statistics: Statistics::ALL }
+    }
+
+    /// As [`Encoder::with_statistics`](statsd::Encoder::with_statistics).
+    #[must_use]
+    pub const fn with_statistics(mut self, statistics: Statistics) -> Self {
+        self.statistics = statistics;
+        self
     }
 
     /// As [`Encoder::with_prefix`](statsd::Encoder::with_prefix).
@@ -206,6 +232,7 @@ impl Pieces for Statsd {
         let mut encoder = statsd::Encoder::new(self.dialect, &mut line)
             .with_prefix(self.prefix)
             .with_tags(self.tags)
+            .with_statistics(self.statistics)
             .with_totals(true);
         let rates = (part.rates)(sample.id, sample.cell);
         let mut result = Ok(());

@@ -53,7 +53,7 @@ use super::number::{
 use crate::metric::{Descriptor, Kind, Value};
 use crate::name::NAME_LEN_MAX;
 use crate::rates::RateReading;
-use crate::statistics::Summary;
+use crate::statistics::{Statistics, Summary};
 
 /// Which StatsD to speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,6 +109,7 @@ pub struct Encoder<'a> {
     prefix: &'a str,
     tags: &'a [(&'a str, &'a str)],
     totals: bool,
+    statistics: Statistics,
     line: Line<'a>,
     dropped: u32,
 }
@@ -125,7 +126,8 @@ impl<'a> Encoder<'a> {
     #[must_use]
     pub fn new(dialect: Dialect, buffer: &'a mut [u8]) -> Self {
         let line = Line::new(buffer);
-        Self { dialect, prefix: "", tags: &[], totals: false, line, dropped: 0 }
+        let statistics = Statistics::ALL;
+        Self { dialect, prefix: "", tags: &[], totals: false, statistics, line, dropped: 0 }
     }
 
     /// Sets what comes before every name, joined by a dot; cut to [`PREFIX_LEN_MAX`] bytes.
@@ -159,6 +161,15 @@ impl<'a> Encoder<'a> {
         self
     }
 
+    /// Sets for which statistics of meters, histograms and timers there are lines.
+    ///
+    /// Defaults to all.
+    #[must_use]
+    pub const fn with_statistics(mut self, statistics: Statistics) -> Self {
+        self.statistics = statistics;
+        self
+    }
+
     /// Returns how many lines did not fit the buffer and were left out.
     #[must_use]
     pub const fn dropped(&self) -> u32 {
@@ -188,18 +199,24 @@ impl<'a> Encoder<'a> {
                 lines.count("", "value", *count, growth, per);
             }
             (Kind::Meter, Value::Unsigned(count)) => {
-                lines.count("", "total", *count, growth, per);
+                if lines.wants(Statistics::COUNT) {
+                    lines.count("", "total", *count, growth, per);
+                }
                 lines.rates(rates, per);
             }
             (Kind::Timer(_), Value::Distribution(distribution)) => {
                 let summary = Summary::of(distribution, descriptor.unit);
-                lines.count("count", "total", summary.count, growth, 1);
+                if lines.wants(Statistics::COUNT) {
+                    lines.count("count", "total", summary.count, growth, 1);
+                }
                 lines.rates(rates, 1);
                 lines.summary(&summary);
             }
             (_, Value::Distribution(distribution)) => {
                 let summary = Summary::of(distribution, descriptor.unit);
-                lines.count("count", "total", summary.count, growth, 1);
+                if lines.wants(Statistics::COUNT) {
+                    lines.count("count", "total", summary.count, growth, 1);
+                }
                 lines.summary(&summary);
             }
             (_, value) => lines.gauge(value, per),
@@ -253,6 +270,10 @@ struct Lines<'e, 'a, 'd> {
 }
 
 impl Lines<'_, '_, '_> {
+    fn wants(&self, statistic: Statistics) -> bool {
+        self.encoder.statistics.contains(statistic)
+    }
+
     fn is_tapes(&self) -> bool {
         self.encoder.dialect == Dialect::Tapes
     }
@@ -272,14 +293,15 @@ impl Lines<'_, '_, '_> {
     fn rates(&mut self, rates: Option<RateReading>, per: u32) {
         let Some(rates) = rates else { return };
         let all = [
-            ("m1_rate", rates.m1),
-            ("m5_rate", rates.m5),
-            ("m15_rate", rates.m15),
-            ("mean_rate", rates.mean),
+            (Statistics::M1, "m1_rate", rates.m1),
+            (Statistics::M5, "m5_rate", rates.m5),
+            (Statistics::M15, "m15_rate", rates.m15),
+            (Statistics::MEAN_RATE, "mean_rate", rates.mean),
         ];
         // tapes has no mean rate.
-        for (suffix, rate) in all.into_iter().take(if self.is_tapes() { 3 } else { 4 }) {
-            if rate >= 0.0 && rate.is_finite() {
+        let all = all.into_iter().take(if self.is_tapes() { 3 } else { 4 });
+        for (statistic, suffix, rate) in all {
+            if self.wants(statistic) && rate >= 0.0 && rate.is_finite() {
                 self.statistic(suffix, &|out| write_f32_scaled(out, rate, per, Form::Plain));
             }
         }
@@ -292,18 +314,21 @@ impl Lines<'_, '_, '_> {
             return;
         }
         let per = self.descriptor.unit.per();
-        for (suffix, exact, estimate) in [
-            ("min", summary.raw.min, summary.min),
-            ("max", summary.raw.max, summary.max),
-            ("mean", None, summary.mean),
-            ("stddev", None, summary.stddev),
-            ("q50", None, summary.q50),
-            ("q75", None, summary.q75),
-            ("q95", None, summary.q95),
-            ("q98", None, summary.q98),
-            ("q99", None, summary.q99),
-            ("q999", None, summary.q999),
+        for (statistic, suffix, exact, estimate) in [
+            (Statistics::MIN, "min", summary.raw.min, summary.min),
+            (Statistics::MAX, "max", summary.raw.max, summary.max),
+            (Statistics::MEAN, "mean", None, summary.mean),
+            (Statistics::STDDEV, "stddev", None, summary.stddev),
+            (Statistics::Q50, "q50", None, summary.q50),
+            (Statistics::Q75, "q75", None, summary.q75),
+            (Statistics::Q95, "q95", None, summary.q95),
+            (Statistics::Q98, "q98", None, summary.q98),
+            (Statistics::Q99, "q99", None, summary.q99),
+            (Statistics::Q999, "q999", None, summary.q999),
         ] {
+            if !self.wants(statistic) {
+                continue;
+            }
             match exact {
                 Some(raw) if !in_millis => {
                     self.statistic(suffix, &|out| write_scaled(out, raw, per));

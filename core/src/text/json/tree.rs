@@ -6,7 +6,7 @@ use super::super::number::{write_scaled, write_u64};
 use super::token::{write_string, write_value};
 use crate::metric::{Descriptor, Dimensions, Kind, Value};
 use crate::rates::RateReading;
-use crate::statistics::Summary;
+use crate::statistics::{Statistics, Summary};
 
 /// Writes an object of objects, each key once, from metrics that come in order.
 ///
@@ -42,6 +42,8 @@ pub struct TreeWriter<'w, 'n> {
     opened: u32,
     /// Whether something is in the innermost object already.
     filled: bool,
+    /// Which keys of meters, histograms and timers are written.
+    statistics: Statistics,
 }
 
 impl Debug for TreeWriter<'_, '_> {
@@ -58,7 +60,18 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
     /// Only those of `out`.
     pub fn new(out: &'w mut dyn Write) -> core::result::Result<Self, core::fmt::Error> {
         out.write_str("{")?;
-        Ok(Self { out, last: "", family: (Dimensions::NONE, 0), opened: 0, filled: false })
+        let family = (Dimensions::NONE, 0);
+        let statistics = Statistics::ALL;
+        Ok(Self { out, last: "", family, opened: 0, filled: false, statistics })
+    }
+
+    /// Sets which keys of meters, histograms and timers are written.
+    ///
+    /// Defaults to all.
+    #[must_use]
+    pub const fn with_statistics(mut self, statistics: Statistics) -> Self {
+        self.statistics = statistics;
+        self
     }
 
     /// Begins an object under `key`, whose dots do not count; metrics go into it until it is
@@ -113,20 +126,22 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
         let per = descriptor.unit.per();
         match (descriptor.kind, value) {
             (Kind::Meter, Value::Unsigned(count)) => {
-                self.key("count")?;
-                write_scaled(self.out, *count, per)?;
+                if self.statistics.contains(Statistics::COUNT) {
+                    self.key("count")?;
+                    write_scaled(self.out, *count, per)?;
+                }
                 self.rates(rates, per)
             }
             (Kind::Timer(_), Value::Distribution(distribution)) => {
                 let summary = Summary::of(distribution, descriptor.unit);
-                self.u64("count", summary.count)?;
+                self.count(&summary)?;
                 // What is counted here are passes, whatever the unit of their duration.
                 self.rates(rates, 1)?;
                 self.summary_values(&summary, per)
             }
             (_, Value::Distribution(distribution)) => {
                 let summary = Summary::of(distribution, descriptor.unit);
-                self.u64("count", summary.count)?;
+                self.count(&summary)?;
                 self.summary_values(&summary, per)
             }
             (_, value) => {
@@ -226,11 +241,27 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
     ///
     /// Only those of the writer.
     pub fn summary(&mut self, summary: &Summary) -> Result {
-        self.u64("count", summary.count)?;
-        for (key, value) in [("sum", summary.sum), ("min", summary.min), ("max", summary.max)] {
-            self.f64(key, value)?;
+        self.count(summary)?;
+        for (statistic, key, value) in [
+            (Statistics::SUM, "sum", summary.sum),
+            (Statistics::MIN, "min", summary.min),
+            (Statistics::MAX, "max", summary.max),
+        ] {
+            self.statistic(statistic, key, value)?;
         }
         self.estimates(summary)
+    }
+
+    fn count(&mut self, summary: &Summary) -> Result {
+        if !self.statistics.contains(Statistics::COUNT) {
+            return Ok(());
+        }
+        self.u64("count", summary.count)
+    }
+
+    /// Writes a number under `key` if it is wanted.
+    fn statistic(&mut self, statistic: Statistics, key: &str, value: f64) -> Result {
+        if self.statistics.contains(statistic) { self.f64(key, value) } else { Ok(()) }
     }
 
     /// Ends all objects.
@@ -249,45 +280,50 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
     fn rates(&mut self, rates: Option<RateReading>, per: u32) -> Result {
         let unknown = RateReading { m1: f32::NAN, m5: f32::NAN, m15: f32::NAN, mean: f32::NAN };
         let rates = rates.unwrap_or(unknown);
-        for (key, rate) in
-            [("m1", rates.m1), ("m5", rates.m5), ("m15", rates.m15), ("mean_rate", rates.mean)]
-        {
-            self.key(key)?;
-            write_value(self.out, &Value::F32(rate), per)?;
+        for (statistic, key, rate) in [
+            (Statistics::M1, "m1", rates.m1),
+            (Statistics::M5, "m5", rates.m5),
+            (Statistics::M15, "m15", rates.m15),
+            (Statistics::MEAN_RATE, "mean_rate", rates.mean),
+        ] {
+            if self.statistics.contains(statistic) {
+                self.key(key)?;
+                write_value(self.out, &Value::F32(rate), per)?;
+            }
         }
         Ok(())
     }
 
     /// Writes what follows the count; what was recorded exactly, exactly.
     fn summary_values(&mut self, summary: &Summary, per: u32) -> Result {
-        self.key("sum")?;
-        write_scaled(self.out, summary.raw.sum, per)?;
-        for (key, exact, estimate) in
-            [("min", summary.raw.min, summary.min), ("max", summary.raw.max, summary.max)]
-        {
-            match exact {
+        for (statistic, key, exact, estimate) in [
+            (Statistics::SUM, "sum", Some(summary.raw.sum), summary.sum),
+            (Statistics::MIN, "min", summary.raw.min, summary.min),
+            (Statistics::MAX, "max", summary.raw.max, summary.max),
+        ] {
+            match exact.filter(|_| self.statistics.contains(statistic)) {
                 Some(raw) => {
                     self.key(key)?;
                     write_scaled(self.out, raw, per)?;
                 }
-                None => self.f64(key, estimate)?,
+                None => self.statistic(statistic, key, estimate)?,
             }
         }
         self.estimates(summary)
     }
 
     fn estimates(&mut self, summary: &Summary) -> Result {
-        for (key, value) in [
-            ("mean", summary.mean),
-            ("stddev", summary.stddev),
-            ("q50", summary.q50),
-            ("q75", summary.q75),
-            ("q95", summary.q95),
-            ("q98", summary.q98),
-            ("q99", summary.q99),
-            ("q999", summary.q999),
+        for (statistic, key, value) in [
+            (Statistics::MEAN, "mean", summary.mean),
+            (Statistics::STDDEV, "stddev", summary.stddev),
+            (Statistics::Q50, "q50", summary.q50),
+            (Statistics::Q75, "q75", summary.q75),
+            (Statistics::Q95, "q95", summary.q95),
+            (Statistics::Q98, "q98", summary.q98),
+            (Statistics::Q99, "q99", summary.q99),
+            (Statistics::Q999, "q999", summary.q999),
         ] {
-            self.f64(key, value)?;
+            self.statistic(statistic, key, value)?;
         }
         Ok(())
     }
