@@ -1,0 +1,56 @@
+//! The defmt reporter and `Format` of what the core has: none of it may bring a panic into an image.
+#![no_std]
+#![no_main]
+
+use core::hint::black_box;
+
+use tapes_core::rates::{RateReading, Rates};
+use tapes_core::report::{DefmtReporter, Schedule};
+use tapes_core::statistics::Statistics;
+use tapes_core::{Group, RegisterError, Registry};
+use tapes_probes::board::{self, MOTOR, RADIO};
+use tapes_probes::uart::Uart;
+
+/// Frames without stuffing: what encoding them costs is the logger's.
+#[defmt::global_logger]
+struct Logger;
+
+// SAFETY: one context logs, and it does not log while it logs.
+unsafe impl defmt::Logger for Logger {
+    fn acquire() {}
+
+    unsafe fn flush() {}
+
+    unsafe fn release() {}
+
+    unsafe fn write(bytes: &[u8]) {
+        Uart::write_bytes(bytes);
+    }
+}
+
+static SOURCES: [Group<'static>; 2] = [MOTOR.group(), RADIO.group()];
+static REGISTRY: Registry<4, 100> = Registry::new();
+
+#[cortex_m_rt::entry]
+fn main() -> ! {
+    let mut reporter = DefmtReporter::new();
+    let mut rates = Rates::<4>::new(0, black_box(1_000));
+    loop {
+        board::record();
+        rates.advance(black_box(7_000), &SOURCES);
+        reporter.report_group(&MOTOR);
+        reporter.report(&SOURCES);
+        let counter = REGISTRY.counter(black_box("a.b"));
+        reporter.report(&REGISTRY);
+        defmt::println!(
+            "{} {} {} {} {} {} {}",
+            black_box::<Result<_, RegisterError>>(counter),
+            black_box(MOTOR.loop_time),
+            black_box(MOTOR.temperature),
+            black_box(Statistics::ALL),
+            black_box(rates.get(0, 0).unwrap_or(RateReading::default())),
+            Schedule::every_ms(black_box(9), 1_000).stats(),
+            MOTOR.loop_time.distribution(),
+        );
+    }
+}
