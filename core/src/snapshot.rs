@@ -51,6 +51,24 @@ pub trait Source {
 }
 
 /// A source that shows only some metrics of another: see [`Source::filter`].
+///
+/// ```
+/// use tapes_core::{Filter, Source, metric::Descriptor};
+///
+/// tapes_core::metrics! {
+///     static RADIO: RadioMetrics = "radio" { sent: Counter, delay: Timer }
+/// }
+///
+/// fn timers<S: Source>(source: &S) -> Filter<'_, S, fn(&Descriptor<'_>) -> bool> {
+///     source.filter(|it| it.kind.buckets().is_some())
+/// }
+/// let mut seen = 0;
+/// let _ = timers(&RADIO).visit(0, &mut |_| {
+///     seen += 1;
+///     core::ops::ControlFlow::Continue(())
+/// });
+/// assert_eq!(seen, 1);
+/// ```
 #[derive(Clone, Copy)]
 pub struct Filter<'a, S, F> {
     source: &'a S,
@@ -148,7 +166,7 @@ impl Source for RegistryView<'_> {
         from: u32,
         visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.visit_slots(from, &mut |sample, _| visitor(sample))
+        self.visit_slots(from, visitor)
     }
 }
 
@@ -164,7 +182,7 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize> Source
         from: u32,
         visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.view().visit_slots(from, &mut |sample, _| visitor(sample))
+        self.view().visit_slots(from, visitor)
     }
 }
 

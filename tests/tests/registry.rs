@@ -400,3 +400,41 @@ fn names_that_are_one_to_prometheus_are_refused() {
     assert!(REGISTRY.gauge::<u32>("clash.times").is_ok());
     assert_eq!(REGISTRY.metrics(), 3);
 }
+
+/// A program without a registry of its own would find its metrics in two places, or not at all.
+#[test]
+fn the_process_wide_registry_is_one() {
+    use tapes_core::global;
+    global::counter("global.count").unwrap().increment();
+    global::updown("global.level").unwrap().decrement();
+    global::meter("global.marks").unwrap().mark();
+    global::gauge::<i32>("global.gauge").unwrap().set(7);
+    global::gauge_fn("global.produced", || 0.5f32).unwrap();
+    global::histogram("global.sizes", layout!(max = 100)).unwrap().record(3);
+    let times = layout!(unit = micros, max = 1 s);
+    global::timer::<1_000_000>("global.times", times).unwrap().record(4);
+    static OWN: Registry<2, 2> = Registry::new();
+    OWN.counter("count").unwrap().add(2);
+    global::registry().attach_registry("own", &OWN).unwrap();
+    let read = read(global::registry());
+    let read: Vec<_> =
+        read.iter().map(|(_, name, value)| (name.as_str(), value.as_str())).collect();
+    let expected = [
+        ("global.count", "Unsigned(1)"),
+        ("global.level", "Signed(-1)"),
+        ("global.marks", "Unsigned(1)"),
+        ("global.gauge", "Signed(7)"),
+        ("global.produced", "F32(0.5)"),
+        ("global.sizes", "1/3"),
+        ("global.times", "1/4"),
+        ("own.count", "Unsigned(2)"),
+    ];
+    assert_eq!(read, expected);
+    let mut text = String::new();
+    tapes_core::text::json::write_json(global::registry(), &|_, _| None, &mut text).unwrap();
+    let tree: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        (&tree["global"]["count"]["value"], &tree["own"]["count"]["value"]),
+        (&1.into(), &2.into())
+    );
+}

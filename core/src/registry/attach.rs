@@ -29,6 +29,18 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
     /// of this registry; one for which there is no place is refused by `child`. With an empty
     /// prefix names stay as they are.
     ///
+    /// ```
+    /// use tapes_core::{RegisterError, Registry, Source};
+    ///
+    /// static LEFT: Registry<2, 2> = Registry::new();
+    /// static ALL: Registry<8, 8> = Registry::new();
+    /// ALL.attach_registry("left", &LEFT)?;
+    /// LEFT.counter("motor.loops")?.increment(); // appears as `left.motor.loops`
+    /// assert_eq!(ALL.metrics(), 1);
+    /// assert_eq!(ALL.counter("left.motor.loops").unwrap_err(), RegisterError::KindMismatch);
+    /// # Ok::<(), RegisterError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`RegisterError`]; [`RegisterError::Attached`] if `child` is attached already,
@@ -85,11 +97,26 @@ impl RegistryView<'_> {
     /// it scrapes the registry itself, and would refuse all of it.
     pub(super) fn clash(&self, new: &Descriptor<'_>) -> Option<RegisterError> {
         let new = Family::of(new);
-        let flow = self.visit_slots(0, &mut |sample, _| {
-            let known = Family::of(&sample.descriptor());
-            let clashes =
-                sample.cell == 0 && known.may_clash_with(&new) && known.clashes_with(&new);
+        let check = &mut |known: &Descriptor<'_>| {
+            let known = Family::of(known);
+            let clashes = known.may_clash_with(&new) && known.clashes_with(&new);
             if clashes { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        // Without values: no producer is asked, because this is called under the lock.
+        let flow = self.filled().try_for_each(|slot| match slot {
+            Slot::Metric(metric) => {
+                check(&metric.shape.describe(metric.name.as_str(self.rendered)))
+            }
+            Slot::Link { name, metric, .. } => {
+                check(&metric.shape.describe(name.as_str(self.rendered)))
+            }
+            Slot::Group(group) => group.visit_from(0, 0, 0, &mut |sample| {
+                if sample.cell == 0 {
+                    check(&sample.descriptor())
+                } else {
+                    ControlFlow::Continue(())
+                }
+            }),
         });
         flow.is_break().then_some(RegisterError::NameClash)
     }

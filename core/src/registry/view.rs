@@ -23,6 +23,25 @@ use crate::sync::registering;
 
 /// A [`Registry`](crate::Registry) with its capacities erased, and the details that it registers
 /// with.
+///
+/// ```
+/// use tapes_core::{Details, Producer, Ratio, RegisterError, Registry, RegistryView};
+///
+/// static REGISTRY: Registry<4, 4> = Registry::new();
+/// static LEFT: Details = Details::new().labels(&[("side", "left")]);
+/// static FILL: Ratio = Ratio::new(|| 3.0, || 4.0);
+///
+/// /// A driver that takes any registry, whatever its capacity.
+/// fn set_up(registry: RegistryView<'static>) -> Result<(), RegisterError> {
+///     registry.updown("tank.valves")?.decrement();
+///     registry.gauge_fn("tank.supply", || 3.3f32)?;
+///     registry.gauge_of("tank.fill", &FILL)
+/// }
+/// set_up(REGISTRY.view())?;
+/// set_up(REGISTRY.view())?; // the same metrics again
+/// assert_eq!(REGISTRY.describe(&LEFT).metrics(), 3);
+/// # Ok::<(), RegisterError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct RegistryView<'r> {
     pub(super) words: Run<'r>,
@@ -158,6 +177,29 @@ impl<'r> RegistryView<'r> {
     }
 
     /// Returns the family of histograms or timers of that name, new or existing.
+    ///
+    /// ```
+    /// use tapes_core::metric::Dimension;
+    /// use tapes_core::{Family, Label, RegisterError, Registry, Timer, layout};
+    ///
+    /// #[derive(Clone, Copy)]
+    /// enum Method { Get, Post }
+    ///
+    /// impl Label for Method {
+    ///     const DIMENSION: Dimension<'static> = Dimension { name: "method", values: &["get", "post"] };
+    ///
+    ///     fn index(self) -> usize {
+    ///         self as usize
+    ///     }
+    /// }
+    /// static REGISTRY: Registry<2, 400> = Registry::new();
+    /// let layout = layout!(unit = micros, max = 1 s);
+    /// let times: Family<'_, Timer<'_>, Method> =
+    ///     REGISTRY.view().family_with_layout("http.time", layout)?;
+    /// times.of(Method::Post).record(250);
+    /// assert_eq!(times.of(Method::Get).distribution().count(), 0);
+    /// # Ok::<(), RegisterError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -347,7 +389,7 @@ impl<'r> RegistryView<'r> {
                 #[cfg(feature = "std")]
                 Slot::Link { name, .. } => visitor(name.as_str(self.rendered), false)?,
                 Slot::Group(group) => group
-                    .visit_from(0, 0, 0, &mut |sample| visitor(sample.description.name(), true))?,
+                    .visit_from(0, 0, 0, &mut |sample| visitor(sample.descriptor().name, true))?,
             }
         }
         ControlFlow::Continue(())
@@ -362,11 +404,11 @@ impl<'r> RegistryView<'r> {
         })
     }
 
-    /// Visits all metrics from id `from` on, and says whether each is of a declared group.
+    /// Visits all metrics from id `from` on.
     pub(crate) fn visit_slots(
         &self,
         from: u32,
-        visitor: &mut dyn FnMut(Sample<'r>, bool) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(Sample<'r>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let (mut id, mut word) = (0u32, 0u32);
         for slot in self.filled() {
@@ -390,7 +432,7 @@ impl<'r> RegistryView<'r> {
                 Slot::Group(group) => {
                     let skip = from.saturating_sub(id);
                     if skip < group.metrics() {
-                        group.visit_from(skip, id, word, &mut |sample| visitor(sample, true))?;
+                        group.visit_from(skip, id, word, visitor)?;
                     }
                     (group.metrics(), group.words())
                 }
@@ -411,7 +453,7 @@ fn visit_cells<'r>(
     run: Run<'r>,
     id: u32,
     word: u32,
-    visitor: &mut dyn FnMut(Sample<'r>, bool) -> ControlFlow<()>,
+    visitor: &mut dyn FnMut(Sample<'r>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let (kind, family) = (shape.kind, shape.family());
     let description = Description::new(name, shape);
@@ -423,7 +465,7 @@ fn visit_cells<'r>(
             .map_or_else(|| live_value(kind, run.run(offset, words)), |call| call.value());
         #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
         let word = word.wrapping_add(offset as u32);
-        visitor(Sample { id, cell, family, word, kind, description, value }, false)?;
+        visitor(Sample { id, cell, family, word, kind, description, value })?;
         offset = offset.wrapping_add(words);
     }
     ControlFlow::Continue(())
