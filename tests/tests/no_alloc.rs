@@ -119,7 +119,7 @@ fn record(clock: &ManualClock<1_000_000>, i: u32) {
     M.sizes.record_compact(u32::MAX);
     M.times.time(clock, || clock.advance(i));
     drop(M.times.start(clock));
-    M.faults.of(Fault::Stall).increment();
+    M.faults.of(if i % 2 == 0 { Fault::Stall } else { Fault::Overheat }).increment();
 }
 
 /// A counter that counts nothing would let everything pass.
@@ -170,7 +170,7 @@ fn reading_and_frames_do_not_allocate() {
             rates.advance(u64::from(i) * 1_000_000, &M);
             let _ = M.visit(0, &mut |sample| {
                 if let Value::Distribution(distribution) = sample.value {
-                    black_box(Summary::of(&distribution, sample.descriptor.unit));
+                    black_box(Summary::of(&distribution, sample.descriptor().unit));
                 }
                 black_box(rates.get(sample.id, sample.cell));
                 ControlFlow::Continue(())

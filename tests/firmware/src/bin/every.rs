@@ -134,7 +134,7 @@ fn main() -> ! {
     let Some(serial) = singleton!(: Reporter = Reporter::new(start.identify(identity))) else {
         loop {}
     };
-    let mut json = TextReporter::<Json, 80, 128>::new(Json);
+    let mut json = TextReporter::<Json, 80, 128>::new(Json::new());
     let mut prometheus = TextReporter::<_, 80, 128>::new(Prometheus::new(Format::OpenMetrics));
     let mut statsd = TextReporter::<_, 80, 128>::new(Statsd::new(Dialect::DogStatsd));
     let mut rates = Rates::<8>::new(0, 1_000_000);

@@ -117,7 +117,7 @@ fn main() -> ! {
         }
         let _ = REGISTRY.visit(0, &mut |sample| {
             if let Value::Unsigned(count) = sample.value {
-                black_box((sample.descriptor, count));
+                black_box((sample.descriptor(), count));
             }
             ControlFlow::Continue(())
         });

@@ -56,7 +56,7 @@ fn main() -> ! {
         let rates_of = |id, cell| rates.get(id, cell);
         let _ = SOURCES.visit(black_box(0), &mut |sample| {
             if let Value::Distribution(distribution) = sample.value {
-                black_box(Summary::of(&distribution, sample.descriptor.unit));
+                black_box(Summary::of(&distribution, sample.descriptor().unit));
             }
             ControlFlow::Continue(())
         });
