@@ -32,6 +32,17 @@ impl<C: Clock + ?Sized> Clock for &C {
 }
 
 /// A clock that also knows how long the machine is up.
+///
+/// ```
+/// use tapes_core::clock::{Clock, ManualClock, Uptime};
+///
+/// fn seconds<C: Uptime>(clock: &C) -> u64 {
+///     clock.uptime() / u64::from(C::HZ)
+/// }
+/// let clock = ManualClock::<1_000>::new();
+/// clock.advance(2_500);
+/// assert_eq!(seconds(&clock), 2);
+/// ```
 pub trait Uptime: Clock {
     /// Returns the ticks since the start, which do not wrap.
     fn uptime(&self) -> u64;
@@ -95,6 +106,13 @@ impl<const HZ: u32> Uptime for ManualClock<HZ> {
 /// `embassy_time::Instant`, at the tick rate that the binary chose.
 ///
 /// On the RP2040 reading takes 17 cycles; its raw timer alone 6.
+///
+/// ```
+/// use tapes_core::clock::{Clock, EmbassyClock};
+///
+/// // At the tick rate that the binary chose; reading needs its time driver.
+/// assert_eq!(EmbassyClock::HZ, 1_000_000);
+/// ```
 #[cfg(feature = "embassy-time")]
 #[derive(Debug, Clone, Copy, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -126,6 +144,14 @@ impl Uptime for EmbassyClock {
 /// `std::time::Instant` in microseconds since the clock was made.
 ///
 /// Reading costs a call of the system's monotonic clock (about 22 ns on Linux) and a division.
+///
+/// ```
+/// use tapes_core::clock::{StdClock, Uptime};
+///
+/// let clock = StdClock::new();
+/// let before = clock.uptime();
+/// assert!(clock.uptime() >= before); // microseconds, from its making on
+/// ```
 #[cfg(feature = "std")]
 #[derive(Debug, Clone, Copy)]
 pub struct StdClock {

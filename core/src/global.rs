@@ -46,6 +46,14 @@ pub fn counter<'n>(name: impl Into<MetricName<'n>>) -> Result<Counter<'static>, 
 
 /// Returns the up/down counter of that name, new or existing.
 ///
+/// ```
+/// let waiting = tapes_core::global::updown("queue.waiting")?;
+/// waiting.increment();
+/// waiting.decrement();
+/// assert_eq!(waiting.value(), 0);
+/// # Ok::<(), tapes_core::RegisterError>(())
+/// ```
+///
 /// # Errors
 ///
 /// See [`RegisterError`].
@@ -74,6 +82,12 @@ pub fn gauge<'n, T: GaugeValue>(
 }
 
 /// Registers a gauge whose value a function gives at each reading.
+///
+/// ```
+/// tapes_core::global::gauge_fn("process.threads", || 4u32)?;
+/// tapes_core::global::gauge::<f32>("room.temperature")?.set(21.5);
+/// # Ok::<(), tapes_core::RegisterError>(())
+/// ```
 ///
 /// # Errors
 ///

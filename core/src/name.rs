@@ -86,6 +86,14 @@ pub const fn check_metric_name(name: &str) -> Result<(), NameError> {
 
 /// Checks the name of a label, reserved names included; loops over its bytes once.
 ///
+/// ```
+/// use tapes_core::name::{NameError, check_label_name};
+///
+/// assert_eq!(check_label_name("axis"), Ok(()));
+/// assert_eq!(check_label_name(""), Err(NameError::Empty));
+/// assert!(check_label_name("le").is_err()); // Prometheus' own
+/// ```
+///
 /// # Errors
 ///
 /// See [`NameError`].

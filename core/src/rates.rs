@@ -58,6 +58,13 @@ const DECAYS: [f32; 3] = [0.920_044_4, 0.983_471_45, 0.994_459_87];
 const ALPHAS: [f32; 3] = [0.079_955_585, 0.016_528_547, 0.005_540_152];
 
 /// The rates of one count, in events per second.
+///
+/// ```
+/// use tapes_core::rates::RateReading;
+///
+/// let rates = RateReading { m1: 0.5, ..RateReading::default() };
+/// assert_eq!(rates.m1 * 60.0, 30.0); // a minute
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RateReading {
@@ -117,6 +124,19 @@ impl Ticks {
 }
 
 /// The rates of one count; [`Ticks`] are kept by the caller, once for all that advance together.
+///
+/// ```
+/// use tapes_core::rates::{Ewma, Ticks};
+///
+/// // Two counts on one clock of 1 kHz.
+/// let mut ticks = Ticks::new(0, 1_000);
+/// let (mut sent, mut lost) = (Ewma::new(100), Ewma::new(0));
+/// let due = ticks.advance(5_001);
+/// sent.advance(due, 110);
+/// lost.advance(due, 5);
+/// let (sent, lost) = (sent.reading(ticks.seconds()), lost.reading(ticks.seconds()));
+/// assert_eq!((sent.m1, lost.m1), (2.0, 1.0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Ewma {
@@ -249,6 +269,17 @@ impl<const N: usize> Rates<N> {
     }
 
     /// Returns how many meters and timers had no place: raise `N` by so many.
+    ///
+    /// ```
+    /// use tapes_core::rates::Rates;
+    ///
+    /// tapes_core::metrics! {
+    ///     static RADIO: RadioMetrics = "radio" { sent: Meter, received: Meter }
+    /// }
+    /// let mut rates = Rates::<1>::new(0, 1_000);
+    /// rates.advance(0, &RADIO);
+    /// assert_eq!((rates.missed(), rates.get(1, 0)), (1, None));
+    /// ```
     #[must_use]
     pub const fn missed(&self) -> u32 {
         self.missed

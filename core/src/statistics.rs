@@ -200,6 +200,12 @@ impl Summary {
 }
 
 /// Returns `raw / per`, correctly rounded; a `per` of 0 counts as 1.
+///
+/// ```
+/// use tapes_core::statistics::ratio;
+///
+/// assert_eq!(ratio(1_500, 1_000), 1.5); // a raw sum in base units
+/// ```
 #[must_use]
 pub fn ratio(raw: u64, per: u32) -> f64 {
     let Some(wide) = NonZeroU64::new(u64::from(per)) else { return raw as f64 };

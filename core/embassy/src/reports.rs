@@ -8,6 +8,17 @@ use tapes_core::report::{Action, Schedule, StartError};
 use crate::control::Control;
 
 /// Why a report failed.
+///
+/// ```
+/// use tapes_embassy::Failure;
+///
+/// /// A hook for `Reports::run_with_hook`.
+/// fn noted<E>(failure: Failure<E>) -> bool {
+///     matches!(failure, Failure::TimedOut) // a link that hangs, not one that refuses
+/// }
+/// assert!(noted(Failure::<()>::TimedOut));
+/// assert!(!noted(Failure::Report(())));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

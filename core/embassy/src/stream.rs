@@ -9,6 +9,23 @@ use crate::control::Control;
 use crate::reports::Reports;
 
 /// A reporter that writes to a stream of bytes: [`SerialReporter`] and [`TextReporter`].
+///
+/// ```
+/// use embedded_io_async::Write;
+/// use tapes_core::Source;
+/// use tapes_core::report::ReportError;
+/// use tapes_embassy::StreamReporter;
+///
+/// /// Two reports, one after the other, whatever the format.
+/// async fn twice<R: StreamReporter, W: Write>(
+///     reporter: &mut R,
+///     source: &dyn Source,
+///     uart: &mut W,
+/// ) -> Result<(), ReportError<W::Error>> {
+///     reporter.report_to(source, 0, uart).await?;
+///     reporter.report_to(source, 1_000, uart).await
+/// }
+/// ```
 pub trait StreamReporter {
     /// Sends one report; `uptime` is in ticks of embassy's clock.
     ///

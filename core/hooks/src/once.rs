@@ -20,6 +20,15 @@ const READY: u8 = 2;
 ///
 /// An empty cell is all zero bytes, so a `static` one lies in .bss. Reading is one load; it never
 /// masks, locks or waits, and sees nothing while another context is in the middle of `set`.
+///
+/// ```
+/// use tapes_hooks::Once;
+///
+/// static ORIGIN: Once<u64> = Once::new();
+/// assert_eq!(ORIGIN.get(), None);
+/// assert_eq!(ORIGIN.set(0x5eed), Ok(()));
+/// assert_eq!((ORIGIN.set(7), ORIGIN.get()), (Err(7), Some(&0x5eed)));
+/// ```
 pub struct Once<T> {
     /// `EMPTY` → `STORING` → `READY`, never back.
     state: AtomicU8,

@@ -6,6 +6,30 @@ use crate::metric::{Counter, Family, LabelSet, Meter};
 ///
 /// A [`Counter`] and a [`Meter`] count any error; a [`Family`] of them counts each error under its
 /// own label. Implement it for a type of your own to tell errors apart in another way.
+///
+/// ```
+/// use tapes_core::instrument::CountError;
+/// use tapes_core::{Counter, metrics};
+///
+/// metrics! {
+///     static LINK: LinkMetrics = "link" { fatal: Counter }
+/// }
+///
+/// /// Counts only what ends the connection.
+/// struct Fatal(Counter<'static>);
+///
+/// impl CountError<std::io::Error> for Fatal {
+///     fn count_error(&self, error: &std::io::Error) {
+///         if error.kind() != std::io::ErrorKind::Interrupted {
+///             self.0.increment();
+///         }
+///     }
+/// }
+/// let fatal = Fatal(LINK.fatal);
+/// fatal.count_error(&std::io::ErrorKind::Interrupted.into());
+/// fatal.count_error(&std::io::ErrorKind::BrokenPipe.into());
+/// assert_eq!(LINK.fatal.value(), 1);
+/// ```
 pub trait CountError<E: ?Sized> {
     /// Counts `error` once.
     fn count_error(&self, error: &E);

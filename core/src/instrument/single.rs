@@ -8,6 +8,22 @@ use crate::metric::{Group, Metrics};
 ///
 /// It dereferences to the handle, and joins a registry as any other group:
 /// `REGISTRY.attach(&PASS_COUNTED)?`.
+///
+/// ```
+/// # #[cfg(feature = "macros")] {
+/// use tapes_core::instrument::Single;
+/// use tapes_core::{Counter, Registry, counted};
+///
+/// #[counted("motor.passes")]
+/// fn pass() {}
+///
+/// static REGISTRY: Registry<4, 4> = Registry::new();
+/// let passes: &Single<Counter<'static>> = &PASS_COUNTED;
+/// REGISTRY.attach(passes).unwrap();
+/// pass();
+/// assert_eq!((passes.metric().value(), passes.group().metrics()), (1, 1));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "a metric does nothing until it is used"]

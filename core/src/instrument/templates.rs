@@ -51,6 +51,31 @@ pub trait Metered {
 }
 
 /// A group whose names have a place to be filled; [`templates!`](crate::templates) implements it.
+///
+/// ```
+/// use tapes_core::instrument::Templates;
+/// use tapes_core::{Metered, Metrics, filled, templates};
+///
+/// templates! {
+///     /// What every driver measures.
+///     pub struct DriverMetrics {
+///         /// Transfers.
+///         transfers: Counter = "drivers.{}.transfers",
+///     }
+/// }
+///
+/// /// Anything with metrics made of templates.
+/// fn metrics<D: Metered<Metrics: Templates>>() -> u32 {
+///     D::METRICS.group().metrics()
+/// }
+/// struct Spi;
+///
+/// impl Metered for Spi {
+///     type Metrics = DriverMetrics;
+///     const METRICS: &'static DriverMetrics = filled!(DriverMetrics, "spi");
+/// }
+/// assert_eq!(metrics::<Spi>(), 1);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no set of templates",
     note = "declare it with `tapes_core::templates!`"

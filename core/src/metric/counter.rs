@@ -43,6 +43,15 @@ impl<'r> Counter<'r> {
     }
 
     /// Returns a counter that drops what it counts.
+    ///
+    /// ```
+    /// use tapes_core::{Counter, Registry};
+    ///
+    /// static REGISTRY: Registry<4, 4> = Registry::new();
+    /// // Goes on without the metric where there is no room for it.
+    /// let loops = REGISTRY.counter("motor.loops").unwrap_or(Counter::noop());
+    /// loops.increment();
+    /// ```
     pub const fn noop() -> Self {
         Self::new(Run::EMPTY)
     }

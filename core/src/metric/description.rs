@@ -8,6 +8,20 @@ use super::kind::{Buckets, Kind};
 use super::unit::{OTHER_CODE, Unit};
 
 /// Something that knows all about a metric but its name.
+///
+/// ```
+/// use tapes_core::metric::{Describe, Description, Descriptor, Kind, Unit};
+///
+/// /// A channel of a converter: all alike but for their names.
+/// struct Channel;
+///
+/// impl Describe for Channel {
+///     fn describe<'s>(&'s self, name: &'s str) -> Descriptor<'s> {
+///         Descriptor::new(name, Kind::GaugeFloat, Unit::VOLTS)
+///     }
+/// }
+/// assert_eq!(Description::new("adc.0", &Channel).descriptor().unit, Unit::VOLTS);
+/// ```
 pub trait Describe {
     /// Returns the description of a metric called `name`.
     fn describe<'s>(&'s self, name: &'s str) -> Descriptor<'s>;

@@ -119,6 +119,18 @@ impl PartialEq for Labels<'_> {
 impl Eq for Labels<'_> {}
 
 /// Everything about a metric but its values.
+///
+/// ```
+/// use tapes_core::metric::{Descriptor, Kind, Labels, Unit};
+///
+/// let pairs = [("axis", "x")];
+/// let descriptor = Descriptor {
+///     labels: Labels::new(&pairs),
+///     ..Descriptor::new("motor.loops", Kind::Counter, Unit::NONE)
+/// };
+/// assert!(descriptor.labels.iter().eq(pairs));
+/// assert_eq!(descriptor.entry_len(), 26); // of the dictionary, in bytes
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Descriptor<'a> {

@@ -22,6 +22,19 @@ pub struct Dimension<'a> {
 ///
 /// The encoding is `uvarint count`, then for each dimension its name, the number of its values and
 /// the values.
+///
+/// ```
+/// use tapes_core::metric::{Dimension, Dimensions};
+///
+/// let list = [
+///     Dimension { name: "axis", values: &["x", "y"] },
+///     Dimension { name: "fault", values: &["stall", "overheat"] },
+/// ];
+/// let dimensions = Dimensions::new(&list);
+/// assert_eq!(dimensions.cells(), 4);
+/// assert!(dimensions.labels(1).eq([("axis", "x"), ("fault", "overheat")]));
+/// assert_eq!((dimensions.dimension(0), dimensions.value(0, 1)), (Some(("axis", 2)), Some("y")));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Dimensions<'a>(Inner<'a>);
 

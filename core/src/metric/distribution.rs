@@ -49,6 +49,21 @@ enum Numbers<'s> {
 /// Live distributions are read word by word: read [`sum`](Self::sum), [`min`](Self::min) and
 /// [`max`](Self::max) before the buckets, then what is in the sum is in a bucket too (on the
 /// RP2040 and x86; on weaker memory only at rest).
+///
+/// ```
+/// tapes_core::metrics! {
+///     static RADIO: RadioMetrics = "radio" { sizes: Histogram [unit = bytes, min = 64, max = 1500] }
+/// }
+/// for len in [0, 70, 70, 9_000] {
+///     RADIO.sizes.record(len);
+/// }
+/// let sizes = RADIO.sizes.distribution();
+/// assert!(sizes.is_live()); // reads the words each time
+/// assert_eq!((sizes.count(), sizes.sum(), sizes.zero(), sizes.overflow()), (4, 9_140, 1, 1));
+/// assert_eq!((sizes.min(), sizes.max()), (Some(0), Some(9_000)));
+/// let filled: Vec<u64> = (0..sizes.geometry().len).map(|i| sizes.bucket(i)).collect();
+/// assert_eq!(filled.iter().sum::<u64>(), 2);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Distribution<'s> {
     geometry: Buckets,

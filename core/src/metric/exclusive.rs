@@ -187,6 +187,22 @@ impl Claim {
 }
 
 /// An exclusive handle of a declared group, until somebody takes it.
+///
+/// ```
+/// use tapes_core::metric::{Claim, Takeable, Words};
+/// use tapes_core::{RegisterError, UpDown};
+///
+/// // What `metrics!` makes of `Exclusive<UpDown>`.
+/// static WORDS: Words<1> = Words::new();
+/// static CLAIM: Claim = Claim::new();
+/// static LEVEL: Takeable<UpDown<'static>> = Takeable::new(UpDown::new(WORDS.run(0, 1)), &CLAIM);
+///
+/// let mut level = LEVEL.take()?;
+/// level.decrement();
+/// assert_eq!(level.value(), -1);
+/// assert!(matches!(LEVEL.take(), Err(RegisterError::Taken)));
+/// # Ok::<(), RegisterError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Takeable<H: 'static> {
     handle: H,

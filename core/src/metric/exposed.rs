@@ -65,6 +65,16 @@ impl<'a> Family<'a> {
     /// name, of the other one.
     ///
     /// That is the case for equal names, but also for a gauge `a_count` beside a histogram `a`.
+    ///
+    /// ```
+    /// use tapes_core::metric::{Descriptor, Kind, Unit};
+    /// use tapes_core::text::prometheus::Family;
+    ///
+    /// let family = |name, kind| Family::of(&Descriptor::new(name, kind, Unit::NONE));
+    /// let (gauge, counter) = (family("a_total", Kind::GaugeInt), family("a", Kind::Counter));
+    /// assert!(counter.chars().eq("a_total".chars()) && counter.type_name() == "counter");
+    /// assert!(gauge.clashes_with(&counter));
+    /// ```
     #[must_use]
     pub fn clashes_with(&self, other: &Self) -> bool {
         self.suffixes().iter().any(|mine| {

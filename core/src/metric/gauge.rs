@@ -29,6 +29,20 @@ pub(crate) use private::Stored;
 
 /// A type that a gauge can hold: `i32`, `u32`, `f32`, and `i64`, `u64`, `f64` where words have 64
 /// bits. Sealed.
+///
+/// ```
+/// use tapes_core::metric::GaugeValue;
+/// use tapes_core::{Gauge, RegisterError, Registry};
+///
+/// static REGISTRY: Registry<2, 2> = Registry::new();
+///
+/// fn level<T: GaugeValue>(name: &'static str) -> Result<Gauge<'static, T>, RegisterError> {
+///     REGISTRY.gauge(name)
+/// }
+/// level::<i32>("tank.inflow")?.set(-3);
+/// level::<f32>("tank.level")?.set(0.5);
+/// # Ok::<(), RegisterError>(())
+/// ```
 pub trait GaugeValue: Stored {}
 
 impl<T: Stored> GaugeValue for T {}

@@ -37,6 +37,20 @@ pub(crate) fn live_value<'r>(kind: Kind, run: Run<'r>) -> Value<'r> {
 ///
 /// [`metrics!`](crate::metrics) makes these; they are small and `Copy`, and readers take them as
 /// they are or in arrays: `static SOURCES: [Group; 2] = [MOTOR.group(), RADIO.group()];`.
+///
+/// ```
+/// use tapes_core::{Group, metrics};
+///
+/// metrics! {
+///     static MOTOR: MotorMetrics = "motor" { loops: Counter, queue: UpDown }
+/// }
+/// metrics! {
+///     static RADIO: RadioMetrics = "radio" { sent: Counter }
+/// }
+/// // A source without a registry in the image.
+/// static SOURCES: [Group<'static>; 2] = [MOTOR.group(), RADIO.group()];
+/// assert_eq!((SOURCES[0].metrics(), SOURCES[0].words()), (2, 2));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Group<'r> {
     /// The bytes that DICT frames send, made by [`encode`].

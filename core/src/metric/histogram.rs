@@ -85,6 +85,15 @@ impl<'r> Histogram<'r> {
     ///
     /// [`record`](Self::record) takes about 180 bytes of flash wherever it is called; this takes a
     /// call, and 10 to 40 cycles more on a Cortex-M0+.
+    ///
+    /// ```
+    /// tapes_core::metrics! {
+    ///     static RADIO: RadioMetrics = "radio" { sizes: Histogram [unit = bytes, max = 1500] }
+    /// }
+    /// RADIO.sizes.record_compact(70); // at the many places where size matters more than time
+    /// RADIO.sizes.record_wide(1 << 40); // above every bucket
+    /// assert_eq!(RADIO.sizes.distribution().count(), 2);
+    /// ```
     #[inline(never)]
     pub fn record_compact(&self, value: u32) {
         self.record(value);
@@ -168,6 +177,24 @@ impl<'r, const HZ: u32> Timer<'r, HZ> {
 }
 
 /// A running measurement: records on drop.
+///
+/// ```
+/// use tapes_core::clock::ManualClock;
+/// use tapes_core::metric::TimerGuard;
+///
+/// tapes_core::metrics! {
+///     static DOOR: DoorMetrics = "door" { open: Timer [unit = micros, max = 60 s] }
+/// }
+/// type Open<'c> = TimerGuard<'static, &'c ManualClock<1_000_000>, 1_000_000>;
+///
+/// let clock = ManualClock::<1_000_000>::new();
+/// let open: Open<'_> = DOOR.open.start(&clock);
+/// clock.advance(250);
+/// assert_eq!(open.elapsed(), 250);
+/// assert_eq!(open.stop(), 250);
+/// DOOR.open.start(&clock).cancel(); // records nothing
+/// assert_eq!(DOOR.open.distribution().count(), 1);
+/// ```
 #[derive(Debug)]
 #[must_use = "the time is recorded when the guard is dropped; bind it to a name"]
 pub struct TimerGuard<'r, C: Clock, const HZ: u32> {

@@ -18,6 +18,14 @@ pub const SCALE_MAX: u8 = 4;
 /// Bucket `i` of `len` counts values in `(2^((first+i)/2^scale), 2^((first+i+1)/2^scale)]` of the
 /// *base* unit. Values at or below the first bound count as zero, values above the last bound in
 /// the overflow bucket.
+///
+/// ```
+/// use tapes_core::metric::Buckets;
+///
+/// let buckets = Buckets { scale: 1, first: -1, len: 3 };
+/// assert_eq!(Buckets::bound(1, 2), 2.0);
+/// assert_eq!((buckets.upper(0), buckets.lower(1)), (1.0, 1.0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Buckets {
@@ -108,6 +116,13 @@ impl Buckets {
 }
 
 /// The kind of a metric, with its bucket geometry where it has one.
+///
+/// ```
+/// use tapes_core::metric::Kind;
+///
+/// assert!(Kind::UpDown.is_gauge() && !Kind::Meter.is_gauge());
+/// assert_eq!(Kind::Meter.name(), "meter");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

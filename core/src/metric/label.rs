@@ -97,6 +97,34 @@ mod private {
 }
 
 /// A handle of which there can be a family. Sealed.
+///
+/// ```
+/// use tapes_core::metric::{FamilyMember, Words};
+/// use tapes_core::{Family, Label, LabelSet, Timer, layout, metric::Dimension};
+///
+/// #[derive(Clone, Copy)]
+/// enum Axis { X, Y }
+///
+/// impl Label for Axis {
+///     const DIMENSION: Dimension<'static> = Dimension { name: "axis", values: &["x", "y"] };
+///
+///     fn index(self) -> usize {
+///         self as usize
+///     }
+/// }
+///
+/// /// Every metric of a family on one axis.
+/// fn both<M: FamilyMember<'static>>(family: Family<'static, M, (Axis, Axis)>) -> [M; 2] {
+///     [Axis::X, Axis::Y].map(|axis| family.of((axis, axis)))
+/// }
+///
+/// const LAYOUT: &tapes_core::Layout = layout!(unit = micros, max = 1 s);
+/// static WORDS: Words<{ 4 * LAYOUT.words() }> = Words::new();
+/// let moves: Family<'_, Timer<'_>, (Axis, Axis)> = Family::with_layout(WORDS.all(), LAYOUT);
+/// assert_eq!((Axis::Y, Axis::X).position(), 2);
+/// both(moves)[1].record(40);
+/// assert_eq!(moves.of((Axis::Y, Axis::Y)).distribution().count(), 1);
+/// ```
 pub trait FamilyMember<'r>: private::Cell<'r> {}
 
 impl<'r, M: private::Cell<'r>> FamilyMember<'r> for M {}

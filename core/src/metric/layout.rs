@@ -24,6 +24,16 @@ use super::kind::{BUCKETS_MAX, Buckets, SCALE_MAX};
 use super::unit::Unit;
 
 /// Thresholds of one octave for a unit, by slot. `SLOTS` is `2^(scale + 1)`.
+///
+/// ```
+/// use tapes_core::Layout;
+/// use tapes_core::metric::{Thresholds, Unit};
+///
+/// // What `layout!(unit = millis, max = 1 s, scale = 2)` stands for.
+/// static THRESHOLDS: Thresholds<8> = Thresholds::new(Unit::MILLIS, 1);
+/// static LAYOUT: Layout = Layout::new(1_000, &THRESHOLDS);
+/// assert_eq!(LAYOUT.buckets().scale, 2);
+/// ```
 #[derive(Debug, PartialEq, Eq)]
 pub struct Thresholds<const SLOTS: usize> {
     unit: Unit<'static>,
@@ -235,6 +245,15 @@ impl Layout {
     }
 
     /// Returns the place of a value: 0 is the zero bucket, `len + 1` the overflow bucket.
+    ///
+    /// ```
+    /// let layout = tapes_core::layout!(unit = none, min = 2, max = 4, scale = 0);
+    /// let places = [0, 1, 2, 3, 4, 5, 8, 9].map(|value| layout.place(value));
+    /// let overflow = layout.buckets().len as usize + 1;
+    /// assert_eq!((places[0], places[1]), (0, 0));
+    /// assert!(places.is_sorted() && places[3] == places[4] && places[7] == overflow);
+    /// assert!(layout.words() > overflow);
+    /// ```
     #[inline(always)]
     #[must_use]
     pub const fn place(&self, value: u32) -> usize {

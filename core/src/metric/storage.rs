@@ -44,6 +44,19 @@ const STRIDES: usize = if LANES == 1 { 0 } else { 1 };
 /// A borrowed run of words, of the same length in each lane.
 ///
 /// Takes two machine words with one lane, three with more.
+///
+/// ```
+/// use tapes_core::metric::{Run, Words};
+/// use tapes_core::{Counter, Meter};
+///
+/// static WORDS: Words<2> = Words::new();
+/// let (loops, marks) = (Counter::new(WORDS.run(0, 1)), Meter::new(WORDS.run(1, 1)));
+/// loops.increment();
+/// marks.mark_by(7);
+/// assert_eq!((loops.value(), marks.count(), WORDS.all().len()), (1, 7, 2));
+/// assert!(WORDS.run(1, 2).is_empty()); // out of range
+/// Counter::new(Run::EMPTY).increment(); // dropped
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'r> {
     /// From the first word in the first lane to the last word in the last lane. Between the lanes

@@ -6,6 +6,13 @@ use super::bytes::{Reader, Writer};
 pub const UNIT_NAME_LEN_MAX: usize = 32;
 
 /// A base unit, as Prometheus and OpenTelemetry name them: no prefixes, plural.
+///
+/// ```
+/// use tapes_core::metric::{BaseUnit, Unit};
+///
+/// assert_eq!(Unit::MICROS.base(), BaseUnit::Seconds);
+/// assert_eq!(BaseUnit::Celsius.name(), "celsius");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

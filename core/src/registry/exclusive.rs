@@ -10,6 +10,23 @@ use crate::metric::{Counter, Exclusive, Histogram, Kind, Layout, Meter, Run, Tim
 ///
 /// All methods return [`RegisterError::Taken`] if a metric of that name exists, whatever its kind,
 /// and what they register cannot be had again.
+///
+/// ```
+/// use tapes_core::{ExclusiveView, RegisterError, Registry};
+///
+/// static REGISTRY: Registry<2, 2> = Registry::new();
+///
+/// fn set_up(own: ExclusiveView<'static>) -> Result<(), RegisterError> {
+///     let mut level = own.updown("tank.level")?;
+///     level.add(-3);
+///     let mut marks = own.meter("tank.marks")?;
+///     marks.mark_by(2);
+///     Ok(())
+/// }
+/// set_up(REGISTRY.exclusive())?;
+/// assert_eq!(set_up(REGISTRY.exclusive()), Err(RegisterError::Taken));
+/// # Ok::<(), RegisterError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct ExclusiveView<'r> {
     view: RegistryView<'r>,

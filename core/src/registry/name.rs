@@ -12,6 +12,20 @@ use crate::name::{NAME_LEN_MAX, NameError, check_metric_name};
 ///
 /// Rendering does not allocate. Without `std` a rendered name is kept in one of the registry's
 /// `RENDERED` places, 64 bytes each.
+///
+/// ```
+/// use tapes_core::{MetricName, RegisterError, Registry};
+///
+/// static REGISTRY: Registry<4, 4, 1> = Registry::new();
+///
+/// fn count<'n>(name: impl Into<MetricName<'n>>) -> Result<u64, RegisterError> {
+///     let counter = REGISTRY.counter(name)?;
+///     counter.increment();
+///     Ok(counter.value())
+/// }
+/// assert_eq!((count("wheel.3.turns")?, count(("wheel.{}.turns", 3))?), (1, 2));
+/// # Ok::<(), RegisterError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct MetricName<'n>(Inner<'n>);
 

@@ -101,6 +101,19 @@ produced! {
 }
 
 /// A type that a gauge's producing function may return: `f32`, `i32`, `u32`. Sealed.
+///
+/// ```
+/// use tapes_core::{Produced, RegisterError, Registry};
+///
+/// static REGISTRY: Registry<2, 2> = Registry::new();
+///
+/// fn sensor<T: Produced>(name: &'static str, read: fn() -> T) -> Result<(), RegisterError> {
+///     REGISTRY.gauge_fn(name, read)
+/// }
+/// sensor("room.temperature", || 21.5f32)?;
+/// sensor("room.people", || 3u32)?;
+/// # Ok::<(), RegisterError>(())
+/// ```
 pub trait Produced: private::Produced + GaugeValue {}
 
 impl<T: private::Produced + GaugeValue> Produced for T {}

@@ -88,6 +88,16 @@ impl DefmtReporter {
 }
 
 /// A declared group whose names are interned; [`metrics!`](crate::metrics) implements it.
+///
+/// ```
+/// use tapes_core::report::{DefmtReporter, Interned};
+///
+/// /// Two groups in one go.
+/// fn log<A: Interned, B: Interned>(reporter: &mut DefmtReporter, a: &A, b: &B) {
+///     reporter.report_group(a);
+///     reporter.report_group(b);
+/// }
+/// ```
 pub trait Interned {
     /// Logs every metric.
     #[doc(hidden)]

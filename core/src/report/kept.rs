@@ -88,6 +88,21 @@ pub struct Kept<const METRICS: usize> {
 }
 
 /// How a device starts.
+///
+/// ```
+/// use tapes_core::report::{Kept, Start};
+/// use tapes_core::wire::{Epoch, Identity, Origin};
+///
+/// tapes_core::metrics! {
+///     static PUMP: PumpMetrics = "pump" { strokes: Counter }
+/// }
+/// static KEPT: Kept<{ PumpMetrics::METRICS }> = Kept::new();
+///
+/// let start: Start = KEPT.start(&PUMP, 1, || Epoch::new(0, 0x5eed));
+/// assert!(!start.kept && start.uptime == 0); // power-on: there was nothing
+/// let identity = Identity::new(Origin::from_array([7]), start.epoch, 1_000);
+/// assert_eq!(start.identify(identity).boot_count, 1);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

@@ -41,6 +41,18 @@ impl fmt::Display for StartError {
 impl core::error::Error for StartError {}
 
 /// How reports ended so far; the counts wrap, and go on after a restart.
+///
+/// ```
+/// use tapes_core::report::{Action, Schedule, ScheduleStats};
+///
+/// let mut schedule = Schedule::every_ms(100, 1_000).with_final_report(false);
+/// schedule.start(0).unwrap();
+/// assert_eq!(schedule.poll(0), Action::Report);
+/// schedule.finished(30, true);
+/// assert!(schedule.is_running());
+/// let ScheduleStats { reports, errors, .. } = schedule.stats();
+/// assert_eq!((reports, errors), (1, 0));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

@@ -108,6 +108,22 @@ impl<C: Uptime, R: Reporter, H: FnMut(R::Error)> Scheduler<C, R, H> {
     /// Sets what gets the errors of reports, as to log them.
     ///
     /// Defaults to nothing; they are counted all the same.
+    ///
+    /// ```
+    /// use tapes_core::clock::ManualClock;
+    /// use tapes_core::report::Scheduler;
+    ///
+    /// let clock = ManualClock::<1_000>::new();
+    /// let mut reasons = Vec::new();
+    /// let mut reports = Scheduler::every_ms(100, &clock, |_| Err::<(), _>("no link"))
+    ///     .with_error_hook(|reason| reasons.push(reason))
+    ///     .with_final_report(false);
+    /// reports.start().unwrap();
+    /// reports.poll();
+    /// assert!(reports.is_running()); // an error ends nothing
+    /// drop(reports);
+    /// assert_eq!(reasons, ["no link"]);
+    /// ```
     #[must_use]
     pub fn with_error_hook<G: FnMut(R::Error)>(self, hook: G) -> Scheduler<C, R, G> {
         let Self { schedule, clock, reporter, hook: _ } = self;

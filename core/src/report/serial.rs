@@ -48,6 +48,27 @@ pub struct Report {
 }
 
 /// What a reporter did so far; the counts wrap.
+///
+/// ```
+/// use tapes_core::report::{ReportError, ReporterStats, SerialReporter};
+/// use tapes_core::wire::{Encoder, Epoch, Identity, Origin, stream_capacity};
+///
+/// tapes_core::metrics! {
+///     static RADIO: RadioMetrics = "radio" { sent: Counter }
+/// }
+/// let identity = Identity::new(Origin::from_array(*b"board-1"), Epoch::new(0, 42), 1_000);
+/// let encoder = Encoder::new(identity, stream_capacity(256));
+/// let mut reporter = SerialReporter::<1, 1, 256>::with_encoder(encoder)
+///     .with_keyframe_interval(60)
+///     .with_report_interval_ms(500);
+/// # #[cfg(feature = "embedded-io")] {
+/// let mut short = [0; 8];
+/// let error = reporter.report(&RADIO, 0, &mut short.as_mut_slice()).unwrap_err();
+/// assert!(matches!(error, ReportError::Write(_) | ReportError::WriteZero));
+/// let ReporterStats { reports, frames_dropped, .. } = reporter.stats();
+/// assert_eq!((reports, frames_dropped), (0, 1));
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

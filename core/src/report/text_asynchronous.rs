@@ -28,6 +28,23 @@ impl<S: Syntax, const BUCKETS: usize, const CHUNK: usize> TextReporter<S, BUCKET
     /// As [`report_async`](Self::report_async), with the rates of meters and timers:
     /// `&|id, cell| rates.get(id, cell)`.
     ///
+    /// ```
+    /// use tapes_core::rates::Rates;
+    /// use tapes_core::report::{Json, ReportError, TextReporter};
+    /// use tapes_core::Source;
+    ///
+    /// /// What a task does each second.
+    /// async fn report<W: embedded_io_async::Write>(
+    ///     source: &dyn Source,
+    ///     rates: &Rates<4>,
+    ///     uart: &mut W,
+    /// ) -> Result<u32, ReportError<W::Error>> {
+    ///     let mut reporter = TextReporter::<_, 100, 64>::new(Json::new());
+    ///     reporter.report_async(source, uart).await?; // without rates
+    ///     reporter.report_with_rates_async(source, &|id, cell| rates.get(id, cell), uart).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`report_async`](Self::report_async).

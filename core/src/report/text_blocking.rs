@@ -46,6 +46,27 @@ impl<S: Syntax, const BUCKETS: usize, const CHUNK: usize> TextReporter<S, BUCKET
     /// As [`report`](Self::report), with the rates of meters and timers:
     /// `&|id, cell| rates.get(id, cell)`.
     ///
+    /// ```
+    /// use tapes_core::rates::Rates;
+    /// use tapes_core::report::{Json, TextReporter};
+    ///
+    /// tapes_core::metrics! {
+    ///     static RADIO: RadioMetrics = "radio" { sent: Meter }
+    /// }
+    /// let mut rates = Rates::<1>::new(0, 1_000);
+    /// rates.advance(0, &RADIO);
+    /// RADIO.sent.mark_by(10);
+    /// rates.advance(5_001, &RADIO);
+    /// let mut reporter = TextReporter::<_, 0, 64>::new(Json::new());
+    /// let mut line = [0; 128];
+    /// let len = reporter.report_with_rates(
+    ///     &RADIO,
+    ///     &|id, cell| rates.get(id, cell),
+    ///     &mut line.as_mut_slice(),
+    /// ).unwrap();
+    /// assert!(line[..len as usize].starts_with(br#"{"radio":{"sent":{"count":10,"m1":2"#));
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`report`](Self::report).

@@ -168,6 +168,28 @@ fn next_member<'s>(source: &'s dyn Source, leader: u32, at: (u32, u32)) -> Optio
 ///
 /// Takes the stack for a line: [`LINE_LEN_MAX`] bytes, 512 with tags. Longer lines are left out
 /// and counted.
+///
+/// ```
+/// use tapes_core::report::{Prometheus, Statsd, Syntax, TextReporter};
+/// use tapes_core::text::prometheus::Format;
+/// use tapes_core::text::statsd::Dialect;
+///
+/// tapes_core::metrics! {
+///     static RADIO: RadioMetrics = "radio" { sent: Counter }
+/// }
+///
+/// /// Everything in one piece.
+/// fn text<S: Syntax>(syntax: S) -> String {
+///     let mut reporter = TextReporter::<S, 0, 256>::new(syntax);
+///     reporter.begin();
+///     let text = reporter.next_chunk(&RADIO, &|_, _| None).unwrap();
+///     String::from_utf8_lossy(text).into_owned()
+/// }
+/// let statsd = Statsd::new(Dialect::DogStatsd).with_prefix("left").with_tags(&[("room", "7")]);
+/// assert_eq!(text(statsd), "left.radio.sent.total:0|g|#room:7\n");
+/// let classic = Prometheus::new(Format::Prometheus).with_classic_scale(1);
+/// assert!(text(classic).ends_with("radio_sent_total 0\n"));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Statsd {

@@ -66,6 +66,16 @@ impl Escaping {
 }
 
 /// The name of a family in a scheme, without quotes: see [`Family::escaped`].
+///
+/// ```
+/// use tapes_core::metric::{Descriptor, Kind, Unit};
+/// use tapes_core::text::prometheus::{EscapedName, Escaping, Family};
+///
+/// let family = Family::of(&Descriptor::new("motor.load", Kind::GaugeFloat, Unit::NONE));
+/// let name: EscapedName<'_> = family.escaped(Escaping::Dots);
+/// assert_eq!(name.to_string(), "motor_dot_load");
+/// assert_eq!(Escaping::Dots.parameter(), "dots");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct EscapedName<'a> {
     family: Family<'a>,

@@ -51,6 +51,14 @@ use crate::snapshot::Source;
 
 /// Compares names segment by segment, so that all of a branch are next to each other and to a
 /// metric that has the name of the branch.
+///
+/// ```
+/// use tapes_core::text::json::name_order;
+///
+/// let mut names = ["motor-2", "motor.loops", "motor"];
+/// names.sort_by(|a, b| name_order(a, b));
+/// assert_eq!(names, ["motor", "motor.loops", "motor-2"]);
+/// ```
 #[must_use]
 pub fn name_order(a: &str, b: &str) -> Ordering {
     // A dot sorts before everything else; no other byte of a name is below it but `-`.

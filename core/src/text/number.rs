@@ -93,6 +93,16 @@ pub fn write_u64(out: &mut dyn Write, value: u64) -> Result {
 
 /// Writes `value` in decimal, with a sign if it is negative.
 ///
+/// ```
+/// use tapes_core::text::number::{write_i64, write_u64};
+///
+/// let mut text = String::new();
+/// write_i64(&mut text, i64::MIN)?;
+/// write_u64(&mut text, 7)?;
+/// assert_eq!(text, "-92233720368547758087");
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// Only those of `out`.
@@ -138,6 +148,16 @@ pub fn write_scaled(out: &mut dyn Write, raw: u64, per: u32) -> Result {
 
 /// Writes `raw / per` with a sign if it is negative; else as [`write_scaled`].
 ///
+/// ```
+/// use tapes_core::text::number::{write_scaled, write_scaled_i64};
+///
+/// let mut text = String::new();
+/// write_scaled_i64(&mut text, -1_500, 1_000)?;
+/// write_scaled(&mut text, 250_000, 1_000_000)?;
+/// assert_eq!(text, "-1.50.25");
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
+///
 /// # Errors
 ///
 /// Only those of `out`.
@@ -147,6 +167,15 @@ pub fn write_scaled_i64(out: &mut dyn Write, raw: i64, per: u32) -> Result {
 }
 
 /// Writes `value`; infinities and NaN as `+Inf`, `-Inf` and `NaN`.
+///
+/// ```
+/// use tapes_core::text::number::{Form, write_f64};
+///
+/// let mut text = String::new();
+/// write_f64(&mut text, 0.1, Form::Short)?;
+/// assert_eq!(text, "0.1"); // the shortest text that reads back
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
 ///
 /// # Errors
 ///
@@ -159,6 +188,17 @@ pub fn write_f64(out: &mut dyn Write, value: f64, form: Form) -> Result {
 ///
 /// A `per` that is a power of ten shifts the decimal point, so that no digit changes; other
 /// quotients are rounded to `f64`. A `per` of 0 counts as 1.
+///
+/// ```
+/// use tapes_core::text::number::{Form, write_f32_scaled, write_f64_scaled};
+///
+/// let mut text = String::new();
+/// write_f64_scaled(&mut text, 1_500.0, 1_000, Form::Short)?;
+/// text.push(' ');
+/// write_f32_scaled(&mut text, 250.0, 1_000, Form::Short)?;
+/// assert_eq!(text, "1.5 0.25");
+/// # Ok::<(), std::fmt::Error>(())
+/// ```
 ///
 /// # Errors
 ///

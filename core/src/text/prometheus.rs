@@ -62,6 +62,12 @@ pub enum Format {
 
 impl Format {
     /// Returns the value of the `Content-Type` header.
+    ///
+    /// ```
+    /// use tapes_core::text::prometheus::Format;
+    ///
+    /// assert!(Format::OpenMetrics.content_type().contains("version=1.0.0"));
+    /// ```
     #[must_use]
     pub const fn content_type(self) -> &'static str {
         match self {
@@ -72,6 +78,16 @@ impl Format {
 }
 
 /// Which upper bounds of a metric's buckets are classic ones; the infinite one always is.
+///
+/// ```
+/// use tapes_core::metric::Buckets;
+/// use tapes_core::text::prometheus::ClassicBuckets;
+///
+/// let geometry = Buckets { scale: 1, first: 0, len: 4 }; // up to 1.41, 2, 2.83, 4
+/// let classic = ClassicBuckets::Bounds(&[2.5]);
+/// let has: Vec<bool> = (0..4).map(|bucket| classic.has(geometry, Some(bucket))).collect();
+/// assert_eq!(has, [false, false, true, false]);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum ClassicBuckets<'a> {
@@ -156,6 +172,25 @@ impl<'w> Encoder<'w> {
     /// that the metric has is taken. The infinite one is always there.
     ///
     /// Costs a look at every bound for every bucket.
+    ///
+    /// ```
+    /// use tapes_core::Source;
+    /// use tapes_core::text::prometheus::{Encoder, Format};
+    ///
+    /// tapes_core::metrics! {
+    ///     static RADIO: RadioMetrics = "radio" { sizes: Histogram [max = 4, scale = 1] }
+    /// }
+    /// RADIO.sizes.record(2);
+    /// let mut text = String::new();
+    /// let mut encoder = Encoder::new(&mut text, Format::Prometheus).with_classic_bounds(&[2.0]);
+    /// let _ = RADIO.visit(0, &mut |sample| {
+    ///     encoder.sample(&[], &sample.descriptor(), sample.cell, &sample.value).unwrap();
+    ///     core::ops::ControlFlow::Continue(())
+    /// });
+    /// encoder.finish()?;
+    /// assert_eq!(text.matches("le=").count(), 2); // 2 and +Inf
+    /// # Ok::<(), std::fmt::Error>(())
+    /// ```
     #[must_use]
     pub fn with_classic_bounds(mut self, bounds: &'w [f64]) -> Self {
         self.classic.bounds = bounds;

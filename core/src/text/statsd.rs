@@ -155,6 +155,21 @@ impl<'a> Encoder<'a> {
     /// Sets whether lifetime totals are sent as gauges `N.total` instead of growth as counters.
     ///
     /// Defaults to no. The tapes dialect has its own rule.
+    ///
+    /// ```
+    /// use tapes_core::metric::{Descriptor, Kind, Unit, Value};
+    /// use tapes_core::text::statsd::{Dialect, Encoder};
+    ///
+    /// let mut buffer = [0; 512];
+    /// let mut encoder = Encoder::new(Dialect::DogStatsd, &mut buffer)
+    ///     .with_totals(true)
+    ///     .with_tags(&[("side", "left")]);
+    /// let loops = Descriptor::new("motor.loops", Kind::Counter, Unit::NONE);
+    /// encoder.metric(&loops, 0, &Value::Unsigned(7), None, None, &mut |line| {
+    ///     assert_eq!(line, "motor.loops.total:7|g|#side:left");
+    /// });
+    /// assert_eq!(encoder.dropped(), 0);
+    /// ```
     #[must_use]
     pub fn with_totals(mut self, totals: bool) -> Self {
         self.totals = totals;

@@ -252,6 +252,49 @@ impl<'a> Reading<'a> {
 /// The body of a DATA frame: an iterator over `(id, value)` by ascending id.
 ///
 /// Ends after the first malformed entry. Costs one pass over the bytes.
+///
+/// ```
+/// use tapes_core::metric::{Buckets, Counts, Distribution, Value};
+/// use tapes_core::wire::{
+///     Body, BucketReadings, DataBody, DataWriter, FamilyReading, Flags, Frame, Header,
+///     HistogramReading, Malformed, Reading,
+/// };
+///
+/// /// Everything that was counted, for a summary.
+/// fn total(values: DataBody<'_>) -> Result<u64, Malformed> {
+///     fn of_histogram(histogram: &HistogramReading<'_>) -> u64 {
+///         let buckets: BucketReadings<'_> = histogram.buckets();
+///         assert!(buckets.map(|(_, count)| count).sum::<u64>() <= histogram.count());
+///         histogram.count()
+///     }
+///     fn of_family(cells: FamilyReading<'_>) -> u64 {
+///         cells.map(|(_, value)| of_value(&value)).sum()
+///     }
+///     fn of_value(value: &Reading<'_>) -> u64 {
+///         match value {
+///             Reading::Unsigned(count) => *count,
+///             Reading::Histogram(histogram) => of_histogram(histogram),
+///             Reading::Family(cells) => of_family(*cells),
+///             _ => 0,
+///         }
+///     }
+///     values.map(|entry| entry.map(|(_, value)| of_value(&value))).sum()
+/// }
+///
+/// let geometry = Buckets { scale: 0, first: 0, len: 2 };
+/// let counts = Counts { sum: 9, buckets: &[0, 3], ..Counts::default() };
+/// let mut buffer = [0; 64];
+/// let mut data = DataWriter::new(&mut buffer, &Header::short(7));
+/// data.push(0, &Value::Unsigned(10));
+/// data.push(1, &Value::Distribution(Distribution::new(geometry, counts)));
+/// data.push_cell(2, 5, &Value::Unsigned(100));
+/// data.set_last();
+/// let frame = Frame::parse(data.finish().unwrap())?;
+/// assert!(frame.header.flags.contains(Flags::LAST));
+/// let Body::Data(values) = frame.body()? else { unreachable!() };
+/// assert_eq!(total(values), Ok(113));
+/// # Ok::<(), tapes_core::wire::FrameError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct DataBody<'a> {
     /// Smallest id that the next entry can have.

@@ -62,6 +62,15 @@ impl<const N: usize> Deframer<N> {
     }
 
     /// Forgets an unfinished frame, as when a line was reopened.
+    ///
+    /// ```
+    /// use tapes_core::wire::{Deframer, Feed};
+    ///
+    /// let mut deframer = Deframer::<16>::new();
+    /// assert_eq!(deframer.feed(&[9, 1, 2]), Feed::Consumed); // half a frame, then the line is closed
+    /// deframer.reset();
+    /// assert_eq!(deframer.feed(&[2, 7, 0]), Feed::Frame { frame: &[7], rest: &[] });
+    /// ```
     pub fn reset(&mut self) {
         *self = Self::new();
     }

@@ -9,6 +9,23 @@ use crate::metric::bytes::{Reader, Writer};
 ///
 /// The description is `None` for an entry that is unreadable or of an unknown kind or unit; that
 /// metric alone is to be ignored. The framing of the entries is checked beforehand.
+///
+/// ```
+/// use tapes_core::metric::{Descriptor, Kind, Unit};
+/// use tapes_core::wire::{Body, DictBody, DictWriter, Frame, Header};
+///
+/// /// Names by id, as far as they can be read.
+/// fn names(entries: DictBody<'_>) -> Vec<(u32, String)> {
+///     entries.filter_map(|(id, _, entry)| Some((id, entry?.name.to_owned()))).collect()
+/// }
+/// let mut buffer = [0; 64];
+/// let mut dict = DictWriter::new(&mut buffer, &Header::short(7), 3);
+/// dict.push_body(&[1, 2, 3]); // of a later version
+/// dict.push(&Descriptor::new("radio.sent", Kind::Counter, Unit::NONE));
+/// let Body::Dict(entries) = Frame::parse(dict.finish().unwrap())?.body()? else { unreachable!() };
+/// assert_eq!(names(entries), [(4, "radio.sent".to_owned())]);
+/// # Ok::<(), tapes_core::wire::FrameError>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct DictBody<'a> {
     /// Id of the next entry.

@@ -130,6 +130,29 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
     /// buses, message queues, files.
     ///
     /// Defaults to the short epoch of point-to-point links.
+    ///
+    /// ```
+    /// use tapes_core::wire::{Encoder, Epoch, Identity, Origin};
+    ///
+    /// let identity = Identity::new(Origin::from_array(*b"node-1"), Epoch::new(4, 0x5eed), 1_000);
+    /// let mut encoder = Encoder::<8, 8>::new(identity, 512)
+    ///     .with_full_address()
+    ///     .with_keyframe_interval(60)
+    ///     .with_report_interval_ms(500)
+    ///     .with_first_seq(1_000)
+    ///     .with_wrapping_words();
+    /// assert_eq!((encoder.next_seq(), encoder.identity().tick_hz), (1_000, 1_000));
+    /// // What may change while it reports:
+    /// encoder.set_keyframe_interval(10);
+    /// encoder.set_report_interval_ms(1_000);
+    /// encoder.set_registry_full(1); // sent as an EVENT
+    /// encoder.set_epoch_collisions(0);
+    /// assert_eq!(encoder.event().registry_full, 1);
+    /// encoder.force_keyframe(); // a receiver asks for everything,
+    /// encoder.force_dictionary(); // or for what it means
+    /// encoder.begin(0);
+    /// assert!(encoder.is_keyframe());
+    /// ```
     #[must_use]
     pub const fn with_full_address(mut self) -> Self {
         self.state.full_address = true;
@@ -255,6 +278,21 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
     /// its end.
     ///
     /// The buffer should hold [`stream_len`]`(max_frame)` bytes. The frame is encoded in place.
+    ///
+    /// ```
+    /// use tapes_core::wire::{Deframer, Encoder, Epoch, Feed, Identity, Origin, stream_len};
+    /// tapes_core::metrics! {
+    ///     static RADIO: RadioMetrics = "radio" { sent: Counter }
+    /// }
+    /// let identity = Identity::new(Origin::from_array([7]), Epoch::new(0, 1), 1_000);
+    /// let mut encoder = Encoder::<1, 1>::new(identity, 256);
+    /// encoder.observe(&RADIO); // while there is no line
+    /// let mut buffer = [0; stream_len(256)];
+    /// encoder.begin(0);
+    /// let bytes = encoder.next_stream_frame(&RADIO, &mut buffer).unwrap();
+    /// assert!(matches!(Deframer::<256>::new().feed(bytes), Feed::Frame { rest: [], .. }));
+    /// encoder.sent();
+    /// ```
     pub fn next_stream_frame<'b>(
         &mut self,
         source: &dyn Source,

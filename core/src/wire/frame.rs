@@ -18,6 +18,13 @@ pub const FRAME_LEN_MAX: usize = 16_384;
 pub(crate) const CRC_LEN: usize = 4;
 
 /// Why a frame was refused.
+///
+/// ```
+/// use tapes_core::wire::{Frame, FrameError};
+///
+/// assert_eq!(Frame::parse(&[1, 2, 3, 4, 5]).unwrap_err(), FrameError::Crc);
+/// assert_eq!(FrameError::Crc.reason(), "crc");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

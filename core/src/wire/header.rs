@@ -125,6 +125,40 @@ pub struct Dictionary {
 }
 
 /// The header of a frame.
+///
+/// ```
+/// use tapes_core::wire::{
+///     Address, Body, Dictionary, Epoch, Event, Flags, Frame, FrameType, Header, Hello, ResetReason,
+///     event_frame, hello_frame,
+/// };
+///
+/// let epoch = Epoch::new(3, 0x5eed);
+/// let header = Header { seq: 9, uptime: 250, ..Header::full(b"board-1", epoch) };
+/// let hello = Hello {
+///     origin: b"board-1",
+///     epoch,
+///     build_id: 1,
+///     reset_reason: ResetReason::Watchdog,
+///     boot_count: 3,
+///     tick_hz: 1_000,
+///     metrics: 12,
+///     max_frame: 256,
+/// };
+/// let mut buffer = [0; 128];
+/// let frame = Frame::parse(hello_frame(&mut buffer, &header, &hello).unwrap())?;
+/// assert_eq!((frame.header.frame_type, frame.header.seq), (FrameType::Hello, 9));
+/// assert_eq!(frame.header.address, Address::Full { origin: b"board-1", epoch });
+/// assert_eq!(frame.header.dictionary, Dictionary { len: 0, hash: 0 });
+/// assert_eq!(frame.header.flags.bits(), Flags::ADDRESSED.bits());
+/// let Body::Hello(read) = frame.body()? else { unreachable!() };
+/// assert_eq!(ResetReason::from_code(read.reset_reason.code()).name(), "watchdog");
+///
+/// let lost = Event { registry_full: 0, frames_dropped: 2, epoch_collisions: 0 };
+/// let frame = Frame::parse(event_frame(&mut buffer, &Header::short(7), &lost).unwrap())?;
+/// assert_eq!(FrameType::from_code(frame.header.frame_type.code()), FrameType::Event);
+/// assert!(!Flags::from_bits(0).contains(Flags::LAST) && !frame.body_bytes().is_empty());
+/// # Ok::<(), tapes_core::wire::FrameError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Header<'a> {

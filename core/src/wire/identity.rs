@@ -20,6 +20,14 @@ pub struct Origin {
 }
 
 /// An origin that is empty or longer than [`ORIGIN_LEN_MAX`] bytes.
+///
+/// ```
+/// use tapes_core::wire::{Origin, OriginLenError};
+///
+/// let error: OriginLenError = Origin::new(&[7; 17]).unwrap_err();
+/// assert!(!error.to_string().is_empty());
+/// assert_eq!(Origin::new(&[7]).map(|origin| origin.to_string()), Ok("07".to_owned()));
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -96,6 +104,14 @@ impl fmt::Debug for Origin {
 ///
 /// Ordered by `order`, then by `nonce`; of two epochs of unknown order (0) the larger is not the
 /// newer one.
+///
+/// ```
+/// use tapes_core::wire::Epoch;
+///
+/// let epoch = Epoch::new(3, 0x5eed);
+/// assert_eq!(epoch.to_u64(), 0x3_0000_5eed);
+/// assert_eq!(Epoch::from_u64(epoch.to_u64()), epoch);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Epoch {

@@ -155,6 +155,21 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
     /// [`u64`](Self::u64), [`f64`](Self::f64) and [`str`](Self::str); `false` if the last one had
     /// that name.
     ///
+    /// ```
+    /// use tapes_core::text::json::TreeWriter;
+    ///
+    /// let mut text = String::new();
+    /// let mut tree = TreeWriter::new(&mut text)?;
+    /// assert!(tree.enter_metric("motor.state")?);
+    /// tree.str("value", "running")?;
+    /// tree.f64("since", 12.5)?;
+    /// tree.u64("starts", 3)?;
+    /// assert!(!tree.enter_metric("motor.state")?);
+    /// tree.finish()?;
+    /// assert_eq!(text, r#"{"motor":{"state":{"value":"running","since":12.5,"starts":3}}}"#);
+    /// # Ok::<(), std::fmt::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Only those of the writer.

@@ -68,7 +68,7 @@ fn main() -> ! {
     let _ = reports.start();
     loop {
         JOBS.begun.increment();
-        JOBS.time.record_compact(black_box(99));
+        JOBS.time.record(black_box(99));
         JOBS.level.set(black_box(1.5));
         black_box(reports.poll());
         black_box(&mut line);
