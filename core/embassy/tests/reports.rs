@@ -201,7 +201,7 @@ fn reporters_over_a_writer() {
     let second = Duration::from_secs(1);
     let mut line = Line::default();
     {
-        let mut reporter = TextReporter::<Json, 0, 16>::new(Json);
+        let mut reporter = TextReporter::<Json, 0, 16>::new(Json::new());
         let mut run = pin!(report_every(&mut reporter, &RADIO, &mut line, second, &control));
         let mut task = Task::new(run.as_mut());
         assert!(task.run_for(1_500).is_pending());
