@@ -36,7 +36,8 @@ impl Totals {
 fn held(run: &Emulated) -> Totals {
     let symbols = run.report["symbols"].as_object().expect("an object");
     let (_, words) = symbols.iter().next().expect("the words were dumped");
-    let words: Vec<u64> = words.as_array().unwrap().iter().map(|w| w.as_u64().unwrap()).collect();
+    let words = words.as_array().expect("a list").iter();
+    let words: Vec<u64> = words.map(|word| word.as_u64().expect("a word")).collect();
     let [begun, histogram @ .., panics] = &words[..] else { panic!("{words:?}") };
     Totals {
         begun: *begun as f64,
@@ -59,7 +60,8 @@ fn shown(text: &str) -> Totals {
 fn boots(run: &Emulated) -> Vec<(f64, String)> {
     let boots = run.report["boots"].as_array().expect("a list");
     let text = |boot: &Value| format!("{} {}", boot["kind"], boot["why"]).replace('"', "");
-    boots.iter().map(|boot| (boot["seconds"].as_f64().unwrap(), text(boot))).collect()
+    let seconds = |boot: &Value| boot["seconds"].as_f64().expect("a number");
+    boots.iter().map(|boot| (seconds(boot), text(boot))).collect()
 }
 
 fn run(image: &Path, seconds: f64, options: &[&str]) -> Emulated {

@@ -119,7 +119,7 @@ fn record(clock: &ManualClock<1_000_000>, i: u32) {
     M.sizes.record_compact(u32::MAX);
     M.times.time(clock, || clock.advance(i));
     drop(M.times.start(clock));
-    M.faults.of(if i % 2 == 0 { Fault::Stall } else { Fault::Overheat }).increment();
+    M.faults.of(if i.is_multiple_of(2) { Fault::Stall } else { Fault::Overheat }).increment();
 }
 
 /// A counter that counts nothing would let everything pass.
