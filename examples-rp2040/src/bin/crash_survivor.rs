@@ -76,8 +76,10 @@ fn job(number: u64) {
     if number % 150 == 149 {
         panic!("a bug"); // nothing is dropped: no time is recorded
     }
-    while number % 220 == 219 {
-        wfi(); // for something that never comes, until the watchdog bites
+    if number % 220 == 219 {
+        loop {
+            wfi(); // for something that never comes, until the watchdog bites
+        }
     }
     drop(time);
 }
