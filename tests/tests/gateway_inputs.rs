@@ -6,7 +6,7 @@ mod gateway_support;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
@@ -37,6 +37,44 @@ impl Drop for Scratch {
 fn introduction(device: &mut Device, loops: u64) -> Vec<u8> {
     let dict = device.dict(&LOOPS);
     [dict, device.hello(), device.data(&[(0, Value::Unsigned(loops))])].concat()
+}
+
+/// What a server adds up must be what the board counted, each event once.
+#[test]
+fn reports_to_statsd_carry_growth_by_device() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    server.set_read_timeout(Some(PATIENCE)).unwrap();
+    let target = server.local_addr().unwrap().to_string();
+    let arguments = ["--stdin", "--statsd", &target, "--statsd-prefix", "lab"];
+    let dialect = ["--statsd-dialect", "dogstatsd", "--statsd-interval", "0.01"];
+    let mut gateway = Gateway::start(&[&arguments[..], &dialect].concat());
+    let mut device = Device::new(&[0xe6, 1], 1);
+    let mut buffer = [0; 65_536];
+    let mut next_growth = || loop {
+        let len = server.recv(&mut buffer).unwrap();
+        let text = std::str::from_utf8(&buffer[..len]).unwrap();
+        let ours = |line: &str| {
+            line.strip_prefix("lab.loops:")?.strip_suffix("|c|#device:e601")?.parse::<u64>().ok()
+        };
+        if let Some(growth) = text.lines().find_map(ours) {
+            return growth;
+        }
+    };
+    gateway.feed(&introduction(&mut device, 10));
+    assert_eq!(next_growth(), 0, "what was counted before is nobody's news");
+    gateway.feed(&device.data(&[(0, Value::Unsigned(25))]));
+    let mut grown = 0;
+    while grown < 15 {
+        grown += next_growth();
+    }
+    assert_eq!(grown, 15);
+    gateway.feed(&device.data(&[(0, Value::Unsigned(26))]));
+    let (code, _) = gateway.finish();
+    assert_eq!(code, Some(0));
+    while grown < 16 {
+        grown += next_growth();
+    }
+    assert_eq!(grown, 16, "the final report has the rest");
 }
 
 /// Noise on the line must cost what it takes to skip, and be counted.

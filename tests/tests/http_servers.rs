@@ -248,6 +248,41 @@ fn increases_are_right_through_reboots_restarts_and_late_boards() {
     assert_eq!(promtool_of_described(&gateway.get("/metrics").body), Ok(()));
 }
 
+/// A gateway that keeps nothing forgets earlier lives when it restarts; a sum that then falls reads
+/// as a reset, and the server counts all of the last life again: 119 instead of 24.
+#[test]
+fn increases_without_state_are_right_through_reboots_and_restarts() {
+    let mut gateway = Gateway::start(&["--stdin"]);
+    let at = gateway.http;
+    let prometheus = Scraper::prometheus(&[Job::new("gateway", at)]);
+    let series = "motor_loops_total{device=\"e601\"}";
+    let (mut a, first) = board(&[0xe6, 1], 7, 0);
+    gateway.feed(&[first, loops(&mut a, 100)].concat());
+    prometheus.wait_until(series, 100.0);
+    gateway.feed(&loops(&mut a, 105));
+    prometheus.wait_until(series, 105.0);
+    // It loses power, and counts from zero.
+    let (mut a, first) = board(&[0xe6, 1], 8, 0);
+    gateway.feed(&[first, loops(&mut a, 7)].concat());
+    prometheus.wait_until(series, 7.0);
+    gateway.feed(&loops(&mut a, 12));
+    prometheus.wait_until(series, 12.0);
+    // So does the gateway, whose successor hears the same life of the board go on.
+    drop(gateway);
+    let mut gateway = Gateway::start_at(&at.to_string(), &["--stdin"]);
+    let dictionary = [board(&[0xe6, 1], 8, 0).1, a.hello()].concat();
+    gateway.feed(&[dictionary, loops(&mut a, 19)].concat());
+    prometheus.wait_until(series, 19.0);
+
+    let scraped = prometheus.scraped(series);
+    let increase: f64 = scraped
+        .windows(2)
+        .map(|pair| if pair[1] < pair[0] { pair[1] } else { pair[1] - pair[0] })
+        .sum();
+    assert_eq!(increase, 24.0, "{scraped:?}");
+    assert_eq!(prometheus.value(&format!("resets({series}[10m])")), Some(1.0), "{scraped:?}");
+}
+
 fn wait_for_value(prometheus: &Scraper, query: &str) -> f64 {
     tapes_tests::servers::wait_for(query, || prometheus.value(query))
 }

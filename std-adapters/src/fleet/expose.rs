@@ -9,6 +9,7 @@ use tapes_core::text::json::{TreeWriter, name_order};
 use tapes_core::text::prometheus::{Encoder, Format};
 
 use super::merged::Merged;
+use super::series::Total;
 use super::snapshot::{DeviceSnapshot, Series, Snapshot};
 use crate::exposition::{FamilyWriter, Leaf as _, write_part};
 
@@ -31,15 +32,20 @@ impl Snapshot {
     /// Writes everything that devices sent and that is current: each family once, its series with
     /// a `device` label.
     ///
+    /// If the state is kept, counts are those of all lives of a device, since its first start. If
+    /// not, they are those of its newest life, since that began: a sum that this receiver alone
+    /// remembers would fall when it restarts, by what earlier lives counted, and whoever reads it
+    /// would count all of the rest again.
+    ///
     /// # Errors
     ///
     /// Those of `out`.
     pub fn write_families(&self, out: &mut dyn FamilyWriter) -> fmt::Result {
-        let mut families: BTreeMap<&str, Vec<(&str, &Series)>> = BTreeMap::new();
+        let mut families: BTreeMap<&str, Vec<(&DeviceSnapshot, &Series)>> = BTreeMap::new();
         for device in &self.devices {
             for series in device.series.iter().filter(|series| series.is_fresh) {
                 if let Some(family) = &series.family {
-                    families.entry(family).or_default().push((&device.name, series));
+                    families.entry(family).or_default().push((device, series));
                 }
             }
         }
@@ -50,12 +56,28 @@ impl Snapshot {
                 first.read(|descriptor, _| out.family(descriptor))?;
             }
             for (device, series) in series {
-                series.read(|descriptor, value| {
-                    out.sample(&[("device", device)], descriptor, 0, value)
+                let (total, start) = self.exported(device, series);
+                let Some(total) = total else { continue };
+                out.start(start);
+                total.read(&series.key, &series.key.name, |descriptor, value| {
+                    out.sample(&[("device", &device.name)], descriptor, 0, value)
                 })?;
             }
+            out.start(None);
         }
         Ok(())
+    }
+
+    /// Returns what is exported of a series, and since when it counts.
+    fn exported<'s>(
+        &self,
+        device: &DeviceSnapshot,
+        series: &'s Series,
+    ) -> (Option<&'s Total>, Option<SystemTime>) {
+        match self.store {
+            Some(_) => (Some(&series.total), device.start),
+            None => (series.newest(), device.newest_start),
+        }
     }
 
     /// Writes everything added up over all devices: of counters and histograms what was counted

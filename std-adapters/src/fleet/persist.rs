@@ -9,6 +9,7 @@ use super::device::Device;
 use super::identity::{EpochKey, NodeId};
 use super::limits::Limits;
 use super::session::{Heard, Session};
+use super::state::Mutation;
 use super::store::{BatchWriter, Saved};
 
 /// Age of the oldest unsaved frame at which changes are saved although nothing is shown.
@@ -86,6 +87,23 @@ impl Fleet {
     pub(super) fn is_due(&self, now: Duration) -> bool {
         self.is_urgent
             || self.unsaved_since.is_some_and(|since| now.saturating_sub(since) >= UNSAVED_MAX)
+    }
+
+    /// Computes when what is exported began to count, where that is known and was not computed
+    /// before.
+    pub(super) fn freeze_starts(&mut self, now: Duration, wall: SystemTime) {
+        let nobody = EpochKey { order: 0, nonce: 0, part: 0 };
+        for (origin, device) in &mut self.devices {
+            device.sessions.values_mut().for_each(|session| session.freeze_start(now, wall));
+            if self.state.origin(*origin).is_none_or(|data| data.started().is_some()) {
+                continue;
+            }
+            let first = device.sessions.values().filter_map(Session::start).min();
+            let since = first.and_then(|first| first.duration_since(SystemTime::UNIX_EPOCH).ok());
+            if let Some(at) = since.and_then(|since| u64::try_from(since.as_millis()).ok()) {
+                self.state.apply(*origin, nobody, Mutation::Started(at), &self.limits);
+            }
+        }
     }
 
     /// Returns what changed since this was called last.

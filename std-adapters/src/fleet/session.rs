@@ -1,7 +1,7 @@
 //! What is known of an epoch only while it is being received: order, owner, pace, rates.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tapes_core::metric::Kind;
 use tapes_core::rates::{Ewma, RateReading, Ticks};
@@ -64,10 +64,22 @@ pub(super) struct Session {
     /// Whether the epoch began while this receiver ran, so that its counts began at zero here;
     /// `None` until the tick rate is known.
     began_here: Option<bool>,
+    /// When its values began, on the monotonic clock of this process, and how long before that
+    /// clock's zero; `None` until the tick rate is known.
+    birth: Option<Birth>,
+    /// The same by the time of day, computed once.
+    start: Option<SystemTime>,
     /// Whether a keyframe was heard.
     keyframed: bool,
     /// Keyframes heard after a keyframe of another epoch of the origin.
     pub(super) turns: u32,
+}
+
+/// An arrival, and how old the values were then.
+#[derive(Debug, Clone, Copy)]
+struct Birth {
+    heard: Duration,
+    age: Duration,
 }
 
 impl Session {
@@ -122,6 +134,20 @@ impl Session {
         self.began_here
     }
 
+    /// Returns when its values began by the time of day, `None` if that is not known (yet).
+    pub(super) const fn start(&self) -> Option<SystemTime> {
+        self.start
+    }
+
+    /// Computes when its values began, once and for all: of two that were computed at different
+    /// times, clocks that drift or are set would make two starts.
+    pub(super) fn freeze_start(&mut self, now: Duration, wall: SystemTime) {
+        if let (None, Some(Birth { heard, age })) = (self.start, self.birth) {
+            let age = now.saturating_sub(heard).saturating_add(age);
+            self.start = wall.checked_sub(age).filter(|start| *start >= SystemTime::UNIX_EPOCH);
+        }
+    }
+
     /// Returns whether no frame was accepted yet.
     pub(super) const fn is_new(&self) -> bool {
         self.first.is_none()
@@ -135,6 +161,9 @@ impl Session {
             // A warm reset keeps its values and goes on counting frames: only the uptime is small.
             let is_young = header.seq <= YOUNG_SEQ_MAX;
             self.began_here = uptime.map(|uptime| uptime <= now && is_young);
+            // Of values that are older than the uptime says, only that they are there now is known.
+            let age = |uptime| if uptime > now || is_young { uptime } else { Duration::ZERO };
+            self.birth = uptime.map(|uptime| Birth { heard: now, age: age(uptime) });
         }
         let Some(uptime) = uptime.filter(|_| header.flags.contains(Flags::LAST)) else { return };
         if let Some(before) = self.report.replace(uptime)

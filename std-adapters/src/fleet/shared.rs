@@ -58,10 +58,15 @@ impl SharedFleet {
     /// Looks at the fleet, and saves what it is at that moment before what was seen is handed out.
     fn look<R>(&self, look: impl FnOnce(&Fleet, Duration) -> R) -> (R, Option<StoreStats>) {
         let (now, wall) = (self.time.monotonic(), self.time.wall());
-        let Some(store) = &self.store else { return (look(&self.lock(), now), None) };
+        let Some(store) = &self.store else {
+            let mut fleet = self.lock();
+            fleet.freeze_starts(now, wall);
+            return (look(&fleet, now), None);
+        };
         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
         let (seen, batch, whole) = {
             let mut fleet = self.lock();
+            fleet.freeze_starts(now, wall);
             let batch = fleet.take_batch(now, wall);
             let whole = store.whole_if_needed(&batch, || fleet.whole(now, wall));
             (look(&fleet, now), batch, whole)
@@ -110,6 +115,7 @@ impl SharedFleet {
             // Under one lock: what is in the whole state must not come in a batch after it.
             let (batch, whole) = {
                 let mut fleet = self.lock();
+                fleet.freeze_starts(now, wall);
                 (fleet.take_batch(now, wall), fleet.whole(now, wall))
             };
             let needed = store.whole_if_needed(&batch, || whole.clone());
@@ -225,14 +231,16 @@ impl Drop for FrameReader {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
     use std::sync::Arc;
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+    use tapes_core::metric::{Descriptor, Value};
     use tapes_core::wire::stream_frame;
 
     use super::{FrameReader, SharedFleet};
     use crate::clock::{ManualTime, TimeSource};
-    use crate::exposition::{Encoder, Exposition, Format, View};
+    use crate::exposition::{Encoder, Exposition, FamilyWriter, Format, View};
     use crate::fleet::store::{MemoryDirectory, Store, StoreOptions};
     use crate::fleet::testing::Board;
     use crate::fleet::{Fleet, Limits, LinkKind};
@@ -242,6 +250,105 @@ mod tests {
         let (now, wall) = (time.monotonic(), time.wall());
         let fleet = Fleet::restored(store.node(), Limits::default(), saved, now, wall);
         SharedFleet::with_store(fleet, store, Arc::<ManualTime>::clone(time))
+    }
+
+    /// Notes the loops of all devices, and since when they count in seconds since 1970.
+    #[derive(Debug, Default)]
+    struct Loops {
+        start: Option<SystemTime>,
+        seen: Vec<(u64, Option<u64>)>,
+    }
+
+    impl FamilyWriter for Loops {
+        fn family(&mut self, _: &Descriptor<'_>) -> fmt::Result {
+            Ok(())
+        }
+
+        fn start(&mut self, start: Option<SystemTime>) {
+            self.start = start;
+        }
+
+        fn sample(
+            &mut self,
+            _: &[(&str, &str)],
+            descriptor: &Descriptor<'_>,
+            _: u32,
+            value: &Value<'_>,
+        ) -> fmt::Result {
+            if let ("loops", Value::Unsigned(loops)) = (descriptor.name, value) {
+                let start = self.start.map(|s| s.duration_since(UNIX_EPOCH).unwrap().as_secs());
+                self.seen.push((*loops, start));
+            }
+            Ok(())
+        }
+    }
+
+    fn loops(fleet: &SharedFleet) -> Vec<(u64, Option<u64>)> {
+        let mut loops = Loops::default();
+        assert!(fleet.families(View::All, &mut loops).unwrap());
+        loops.seen
+    }
+
+    fn introduce(frames: &mut FrameReader, board: &mut Board, loops: u64) {
+        for frame in [board.hello(), board.dict(), board.loops(loops)] {
+            feed(frames, &frame);
+        }
+    }
+
+    /// A sum that ends with the process falls when the gateway restarts, and a server counts what
+    /// is left of it as new; a start that moves does the same.
+    #[test]
+    fn without_state_each_life_is_exported_alone_since_it_began() {
+        let time = Arc::new(ManualTime::new());
+        time.advance(Duration::from_secs(100_000));
+        let started = || {
+            let fleet = Fleet::new(super::super::NodeId([1; 16]), Limits::default());
+            SharedFleet::new(fleet, Arc::<ManualTime>::clone(&time))
+        };
+        let fleet = started();
+        let mut frames = fleet.reader("tty", LinkKind::Serial).unwrap();
+        let mut board = Board::new(1, 1);
+        board.uptime = 10_000;
+        introduce(&mut frames, &mut board, 10);
+        time.advance(Duration::from_secs(5));
+        assert_eq!(loops(&fleet), [(10, Some(99_989))]);
+        time.advance(Duration::from_secs(5));
+        assert_eq!(loops(&fleet), [(10, Some(99_989))], "a start stays");
+        board.reboot(2);
+        feed(&mut frames, &board.hello());
+        assert_eq!(loops(&fleet), [], "the new life has not said it");
+        introduce(&mut frames, &mut board, 3);
+        assert_eq!(loops(&fleet), [(3, Some(100_009))]);
+        assert_eq!(fleet.snapshot().devices[0].series[0].total.value().count(), Some(13));
+        drop((frames, fleet));
+        let fleet = started();
+        let mut frames = fleet.reader("tty", LinkKind::Serial).unwrap();
+        time.advance(Duration::from_secs(2));
+        board.uptime += 2_000;
+        introduce(&mut frames, &mut board, 4);
+        assert_eq!(loops(&fleet), [(4, Some(100_009))], "a restart of the gateway shows nothing");
+    }
+
+    /// A start that moves while the sum goes on makes a server believe that it began anew.
+    #[test]
+    fn with_state_all_lives_count_since_the_first_start() {
+        let (disk, time) = (MemoryDirectory::new(), Arc::new(ManualTime::new()));
+        time.advance(Duration::from_secs(100_000));
+        let fleet = opened(&disk, &time);
+        let mut frames = fleet.reader("tty", LinkKind::Serial).unwrap();
+        let mut board = Board::new(1, 1);
+        board.uptime = 10_000;
+        introduce(&mut frames, &mut board, 10);
+        assert_eq!(loops(&fleet), [(10, Some(99_989))]);
+        drop((frames, fleet));
+        time.advance(Duration::from_secs(50));
+        let fleet = opened(&disk, &time);
+        let mut frames = fleet.reader("tty", LinkKind::Serial).unwrap();
+        board.reboot(2);
+        introduce(&mut frames, &mut board, 3);
+        assert_eq!(loops(&fleet), [(13, Some(99_989))]);
+        drop((frames, fleet));
+        assert_eq!(loops(&opened(&disk, &time)), [(13, Some(99_989))]);
     }
 
     fn feed(frames: &mut FrameReader, frame: &[u8]) {

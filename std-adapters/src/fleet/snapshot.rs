@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tapes_core::metric::{Descriptor, Value};
 use tapes_core::rates::RateReading;
@@ -19,13 +19,26 @@ use super::series::{Class, SeriesKey, Total};
 use super::state::OriginData;
 use super::store::StoreStats;
 
+/// What the newest life of a device says of a series, beside the sum of all lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Life {
+    /// There was no other life: the sum is its value.
+    Only,
+    /// Its own value.
+    Newest(Box<Total>),
+    /// Nothing; the sum is of earlier ones.
+    Past,
+}
+
 /// One series of one device.
 #[derive(Debug, Clone)]
 pub struct Series {
     /// What tells it apart.
     pub key: SeriesKey,
-    /// Its value.
+    /// Its value, all lives of the device added up.
     pub total: Total,
+    /// Its value in the newest life.
+    pub life: Life,
     /// Rates of a meter or timer, over the device's uptime; `None` while the device is silent.
     pub rates: Option<RateReading>,
     /// Name under which Prometheus sees it; `None` if another metric has that name.
@@ -44,6 +57,16 @@ impl Series {
     pub fn read_as<R>(&self, name: &str, f: impl FnOnce(&Descriptor<'_>, &Value<'_>) -> R) -> R {
         self.total.read(&self.key, name, f)
     }
+
+    /// Returns the value of the newest life, `None` if that has not said it.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Total> {
+        match &self.life {
+            Life::Only => Some(&self.total),
+            Life::Newest(total) => Some(total),
+            Life::Past => None,
+        }
+    }
 }
 
 /// One device as exporters see it; of two devices that share an origin, one epoch of it.
@@ -59,6 +82,10 @@ pub struct DeviceSnapshot {
     pub boots: u64,
     /// What the newest life said about itself.
     pub facts: Option<Facts>,
+    /// When counting began, of all lives; `None` while nobody knows.
+    pub start: Option<SystemTime>,
+    /// When the newest life began; `None` while nobody knows.
+    pub newest_start: Option<SystemTime>,
     /// What it says it lost, all lives added up.
     pub losses: Event,
     /// What was noticed about its frames.
@@ -91,10 +118,18 @@ pub struct Snapshot {
 /// A device under way: epochs are added from the oldest to the newest.
 #[derive(Debug, Default)]
 struct Sum {
-    totals: BTreeMap<SeriesKey, (Total, Option<RateReading>)>,
+    totals: BTreeMap<SeriesKey, Summed>,
     withheld: u64,
     losses: Event,
     quarantined: BTreeMap<&'static str, u64>,
+}
+
+/// One series under way.
+#[derive(Debug)]
+struct Summed {
+    total: Total,
+    life: Life,
+    rates: Option<RateReading>,
 }
 
 impl Fleet {
@@ -141,12 +176,15 @@ impl View<'_> {
     fn whole(&self, forget_after: Duration) -> DeviceSnapshot {
         let mut sum = Sum { withheld: self.data.folded().misfits(), ..Sum::default() };
         let totals = self.data.folded().totals();
-        sum.totals.extend(totals.map(|(key, total)| (key.clone(), (total.clone(), None))));
+        sum.totals.extend(totals.map(|(key, total)| {
+            (key.clone(), Summed { total: total.clone(), life: Life::Past, rates: None })
+        }));
         let newest = self.data.newest();
         for (key, epoch) in self.data.epochs() {
             self.add(&mut sum, key, epoch, Some(key) == newest);
         }
-        self.finish(self.origin.to_string(), newest, sum, forget_after)
+        let start = self.data.started();
+        self.finish(self.origin.to_string(), newest, start, sum, forget_after)
     }
 
     /// Returns one epoch as a device of its own.
@@ -155,7 +193,7 @@ impl View<'_> {
         self.add(&mut sum, key, epoch, true);
         let name = format!("{}#{key}", self.origin);
         // Old lives of twins belong to nobody for sure: they go when they fall silent.
-        self.finish(name, Some(key), sum, Duration::ZERO)
+        self.finish(name, Some(key), self.start(key), sum, Duration::ZERO)
     }
 
     fn add(&self, sum: &mut Sum, key: EpochKey, epoch: &EpochData, is_newest: bool) {
@@ -174,8 +212,9 @@ impl View<'_> {
             let Some(total) = Total::new(entry, metric.cell, value.clone()) else { continue };
             let Some(series) = total.key() else { continue };
             if is_newest || series.class.adds_up() {
+                let life = if is_newest { Life::Only } else { Life::Past };
                 let rates = if is_newest { self.rates(key, metric) } else { None };
-                sum.add(series, total, rates);
+                sum.add(series, Summed { total, life, rates });
             }
         }
         if is_newest {
@@ -187,10 +226,15 @@ impl View<'_> {
         self.device.sessions.get(&key)?.rates(metric)
     }
 
+    fn start(&self, key: EpochKey) -> Option<SystemTime> {
+        self.device.sessions.get(&key)?.start()
+    }
+
     fn finish(
         &self,
         name: String,
         newest: Option<EpochKey>,
+        start: Option<SystemTime>,
         mut sum: Sum,
         forget_after: Duration,
     ) -> DeviceSnapshot {
@@ -201,12 +245,13 @@ impl View<'_> {
         let is_counting = is_up || silence <= forget_after;
         let series: Vec<_> = std::mem::take(&mut sum.totals)
             .into_iter()
-            .map(|(key, (total, rates))| Series {
+            .map(|(key, Summed { total, life, rates })| Series {
                 family: self.catalog.family(&key).cloned(),
                 rates: rates.filter(|_| is_up),
                 is_fresh: if key.class == Class::Gauge { is_up } else { is_counting },
                 key,
                 total,
+                life,
             })
             .collect();
         let nameless = series.iter().filter(|series| series.family.is_none()).count();
@@ -216,6 +261,8 @@ impl View<'_> {
             silence,
             boots: self.data.opened(),
             facts: newest.and_then(|key| self.data.epoch(key)?.facts().copied()),
+            start,
+            newest_start: newest.and_then(|key| self.start(key)),
             losses: sum.losses,
             counts: self.device.counts,
             quarantined: sum.quarantined,
@@ -226,14 +273,18 @@ impl View<'_> {
 }
 
 impl Sum {
-    fn add(&mut self, key: SeriesKey, total: Total, rates: Option<RateReading>) {
+    fn add(&mut self, key: SeriesKey, newer: Summed) {
         match self.totals.get_mut(&key) {
-            Some((sum, sum_rates)) if key.class.adds_up() => {
-                self.withheld += u64::from(sum.add(&total).is_err());
-                *sum_rates = rates.or(*sum_rates);
+            Some(sum) if key.class.adds_up() => {
+                self.withheld += u64::from(sum.total.add(&newer.total).is_err());
+                sum.rates = newer.rates.or(sum.rates);
+                sum.life = match newer.life {
+                    Life::Only => Life::Newest(Box::new(newer.total)),
+                    life => life,
+                };
             }
             _ => {
-                self.totals.insert(key, (total, rates));
+                self.totals.insert(key, newer);
             }
         }
     }

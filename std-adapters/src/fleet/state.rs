@@ -4,6 +4,7 @@
 //! add to it for the time of a run (who speaks on which link, rates, held frames) is kept outside.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tapes_core::wire::Origin;
 
@@ -31,6 +32,8 @@ pub enum Mutation {
     Opened(u64),
     /// A part of what folding left behind before.
     Restore(Remains),
+    /// The first life of the origin that was heard of began then, in milliseconds since 1970.
+    Started(u64),
 }
 
 /// The epochs of one origin.
@@ -43,6 +46,8 @@ pub struct OriginData {
     /// Number of epochs ever opened.
     opened: u64,
     twins: bool,
+    /// When counting began, in milliseconds since 1970.
+    started: Option<u64>,
 }
 
 /// An epoch and when it was first heard.
@@ -118,6 +123,13 @@ impl OriginData {
     #[must_use]
     pub const fn is_twins(&self) -> bool {
         self.twins
+    }
+
+    /// Returns when the first life that was heard of began, `None` if nobody knows; never changes
+    /// once it is known.
+    #[must_use]
+    pub fn started(&self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.started?))
     }
 
     /// Returns the sums of folded epochs.
@@ -293,7 +305,11 @@ impl State {
             Mutation::Twins => {
                 self.apply(origin, key, Mutation::Twins, limits);
             }
-            Mutation::Assume | Mutation::Fold | Mutation::Opened(_) | Mutation::Restore(_) => {}
+            Mutation::Assume
+            | Mutation::Fold
+            | Mutation::Opened(_)
+            | Mutation::Restore(_)
+            | Mutation::Started(_) => {}
         });
     }
 
@@ -321,6 +337,9 @@ impl State {
                 life.data.changes().for_each(|change| f(origin, *key, Mutation::Change(change)));
             }
             f(origin, nobody, Mutation::Opened(data.opened));
+            if let Some(started) = data.started {
+                f(origin, nobody, Mutation::Started(started));
+            }
             if data.twins {
                 f(origin, nobody, Mutation::Twins);
             }
@@ -357,6 +376,11 @@ impl State {
             }
             Mutation::Opened(opened) => {
                 data.opened = data.opened.max(opened);
+                Applied::Done
+            }
+            Mutation::Started(_) if data.started.is_some() => Applied::Unchanged,
+            Mutation::Started(at) => {
+                data.started = Some(at);
                 Applied::Done
             }
             Mutation::Restore(remains) => {

@@ -5,19 +5,18 @@ use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tapes_std::exposition::ClassicBuckets;
 use tapes_std::fleet::store::StoreOptions;
 use tapes_std::fleet::{LinkKind, SharedFleet};
 use tapes_std::http::{HttpServer, RunningServer};
-use tapes_std::input::{SerialInput, SerialSpec, Stop, TcpInput, TcpLimits, read_to_end};
-use tapes_std::stream::JsonStream;
+use tapes_std::input::{SerialInput, SerialSpec, TcpInput, TcpLimits, read_to_end};
 use tokio::sync::{mpsc, watch};
 
 use crate::simulate::seconds;
-use crate::{address, output, state, table};
+use crate::stream::Stream;
+use crate::{address, output, state, statsd, table};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -29,6 +28,8 @@ Examples:
       histograms with a few buckets only, for servers without native ones
   tapes gateway --listen 7070 --stream
       boards through programs on this machine; JSON lines out
+  tapes gateway --serial /dev/ttyACM0 --statsd localhost:8125 --statsd-dialect dogstatsd
+      to an agent of Datadog too, every 10 s
   tapes simulate --seconds 60 | tapes gateway --stdin --no-http
       a table at the end
   tapes gateway --serial /dev/ttyACM0 --state /var/lib/tapes
@@ -92,6 +93,8 @@ pub(crate) struct Arguments {
     /// Seconds between two lines of --stream.
     #[arg(long, value_name = "N", value_parser = seconds, default_value = "1")]
     stream_interval: f64,
+    #[command(flatten)]
+    statsd: statsd::StatsdArguments,
     /// Keep the totals in this directory, so that they go on after a restart of the gateway; unless
     /// given, in the one that `$STATE_DIRECTORY` names.
     #[arg(long, value_name = "DIR")]
@@ -125,12 +128,18 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     let http = serve(&arguments, &fleet)?;
     let serial = open_serial(&arguments.serial, &fleet)?;
     let ended = read_finite(files, arguments.stdin, &fleet)?;
-    let stream = Stream::start(&arguments, &fleet)?;
+    let statsd = arguments.statsd.start(&fleet)?;
+    let stream = if arguments.stream {
+        Stream::start(Duration::from_secs_f64(arguments.stream_interval), &fleet)?
+    } else {
+        Stream::none()
+    };
     let has_end = ended.is_some() && serial.is_empty() && listeners.is_empty() && !arguments.stay;
     runtime.block_on(wait(listeners, &fleet, ended.filter(|_| has_end), stream.closed()))?;
     drop(serial);
     let table = table::summary(&fleet.snapshot());
     stream.finish();
+    drop(statsd);
     if let Some(http) = http {
         http.stop();
     }
@@ -305,50 +314,4 @@ async fn asked_to_stop() -> io::Result<()> {
     }
     #[cfg(not(unix))]
     tokio::signal::ctrl_c().await
-}
-
-/// The lines on standard output.
-struct Stream {
-    stop: Stop,
-    thread: Option<JoinHandle<()>>,
-    /// Whether nobody reads them any more.
-    closed: watch::Receiver<bool>,
-}
-
-impl Stream {
-    fn start(arguments: &Arguments, fleet: &SharedFleet) -> Result<Self, String> {
-        let stop = Stop::new();
-        let (closing, closed) = watch::channel(false);
-        if !arguments.stream {
-            return Ok(Self { stop, thread: None, closed });
-        }
-        let mut stream = JsonStream::new(Arc::new(fleet.clone()), io::stdout());
-        let interval = Duration::from_secs_f64(arguments.stream_interval.max(0.01));
-        let work = {
-            let stop = stop.clone();
-            move || {
-                if let Err(error) = stream.run(interval, &stop) {
-                    eprintln!("{error}");
-                    // Nobody waits any more if this fails.
-                    let _ = closing.send(true);
-                }
-            }
-        };
-        let thread = std::thread::Builder::new().name("tapes-stream".into()).spawn(work);
-        let thread = thread.map_err(|error| format!("cannot start a thread: {error}"))?;
-        Ok(Self { stop, thread: Some(thread), closed })
-    }
-
-    fn closed(&self) -> watch::Receiver<bool> {
-        self.closed.clone()
-    }
-
-    /// Writes a last line.
-    fn finish(mut self) {
-        self.stop.stop();
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread was reported by the thread.
-            let _ = thread.join();
-        }
-    }
 }

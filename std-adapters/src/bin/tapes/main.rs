@@ -7,6 +7,8 @@ mod gateway;
 mod output;
 mod simulate;
 mod state;
+mod statsd;
+mod stream;
 mod table;
 mod terminal;
 
@@ -39,14 +41,14 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Gateway(gateway::Arguments),
+    Gateway(Box<gateway::Arguments>),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Gateway(arguments) => gateway::run(arguments),
+        Command::Gateway(arguments) => gateway::run(*arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
     };

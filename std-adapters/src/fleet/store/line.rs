@@ -60,6 +60,8 @@ pub(super) enum Line<'d> {
     Device(Vec<u64>),
     /// Counts of an input.
     Link { name: &'d str, frames: u64, bytes: u64, rejected: Vec<(&'d str, u64)> },
+    /// When counting of the origin began, in milliseconds since 1970.
+    Started(u64),
 }
 
 /// A sum of old epochs of one series.

@@ -158,6 +158,7 @@ impl Reader<'_> {
             Line::Fold => return Ok(Mutation::Fold),
             Line::Twins => return Ok(Mutation::Twins),
             Line::Opened(opened) => return Ok(Mutation::Opened(opened)),
+            Line::Started(at) => return Ok(Mutation::Started(at)),
             Line::Tombstone => return Ok(Mutation::Restore(Remains::Tombstone)),
             Line::OrderMax(order) => return Ok(Mutation::Restore(Remains::OrderMax(order))),
             Line::Misfits(misfits) => return Ok(Mutation::Restore(Remains::Misfits(misfits))),

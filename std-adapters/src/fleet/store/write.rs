@@ -73,6 +73,7 @@ impl BatchWriter {
             Mutation::Fold => self.line(&Line::Fold),
             Mutation::Twins => self.line(&Line::Twins),
             Mutation::Opened(opened) => self.line(&Line::Opened(*opened)),
+            Mutation::Started(at) => self.line(&Line::Started(*at)),
             Mutation::Restore(remains) => self.remains(remains),
         }
     }
