@@ -1,6 +1,7 @@
 //! The project's commands: `cargo xtask help` lists them.
 
 mod arguments;
+mod bench;
 mod cycles;
 mod demo;
 mod elf;
@@ -35,7 +36,7 @@ struct Command {
     run: fn(Arguments) -> Outcome,
 }
 
-const COMMANDS: [Command; 6] = [
+const COMMANDS: [Command; 7] = [
     Command {
         name: "demo",
         about: "a board in the emulator, its metrics on a page in your browser",
@@ -47,6 +48,12 @@ const COMMANDS: [Command; 6] = [
         about: "everything the project's CI runs, set-up included",
         help: test::HELP,
         run: test::test,
+    },
+    Command {
+        name: "bench",
+        about: "what things cost on a host, beside what others do, and their limits",
+        help: bench::HELP,
+        run: bench::bench,
     },
     Command {
         name: "cycles",

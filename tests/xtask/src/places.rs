@@ -19,6 +19,11 @@ pub(crate) fn probes() -> PathBuf {
     root().join("tests").join("firmware")
 }
 
+/// The workspace of the benchmarks.
+pub(crate) fn benches() -> PathBuf {
+    root().join("tests").join("benches")
+}
+
 /// The emulator's Node.js package.
 pub(crate) fn emulator() -> PathBuf {
     root().join("tests").join("emulator")

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::bench;
 use crate::emulator;
 use crate::firmware;
 use crate::node;
@@ -40,6 +41,7 @@ pub(crate) const STEPS: &[Step] = &[
         "each published crate with no feature, and with each feature alone",
         features,
     ),
+    check("benches", "lints of the benchmarks, which are not run", benches),
     check("doc", "documentation without warnings", doc),
     tests("test", "unit, integration and documentation tests, all features", test),
     tests("models", "the sync layer with threads in every order, in loom", models),
@@ -112,7 +114,10 @@ fn component_there(component: &str) -> Outcome {
 fn fmt(log: &Log) -> Outcome {
     component_there("rustfmt")?;
     log.run(cargo().current_dir(places::root()).args(["fmt", "--all", "--check"]))?;
-    log.run(cargo().current_dir(places::firmware()).args(["fmt", "--check"]))
+    for workspace in [places::firmware(), places::benches()] {
+        log.run(cargo().current_dir(workspace).args(["fmt", "--check"]))?;
+    }
+    Ok(())
 }
 
 fn clippy(log: &Log) -> Outcome {
@@ -140,6 +145,11 @@ fn features(log: &Log) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn benches(log: &Log) -> Outcome {
+    component_there("clippy")?;
+    log.run(bench::benches("clippy").args(["--", "-Dwarnings"]))
 }
 
 fn doc(log: &Log) -> Outcome {

@@ -1,0 +1,94 @@
+//! Times, by criterion.
+
+use std::path::PathBuf;
+use std::sync::Barrier;
+use std::time::{Duration, Instant};
+
+use criterion::{BatchSize, Bencher, Criterion, SamplingMode};
+
+use crate::Options;
+
+/// How much there is to measure.
+#[derive(Debug, Clone, Copy)]
+struct Effort {
+    samples: usize,
+    warm_up_ms: u64,
+    measure_ms: u64,
+}
+
+/// Returns the median time of `routine` in seconds; `setup` makes its input and is not counted.
+pub(crate) fn median_s<I, O>(
+    name: &str,
+    options: &Options,
+    setup: impl FnMut() -> I,
+    routine: impl FnMut(I) -> O,
+) -> f64 {
+    let effort = if options.quick {
+        Effort { samples: 10, warm_up_ms: 300, measure_ms: 1_500 }
+    } else {
+        Effort { samples: 50, warm_up_ms: 2_000, measure_ms: 10_000 }
+    };
+    let (mut setup, mut routine) = (setup, routine);
+    measured(name, effort, |bencher| {
+        bencher.iter_batched(&mut setup, &mut routine, BatchSize::PerIteration);
+    }) / 1e9
+}
+
+/// Returns the median time in nanoseconds that an operation takes a core, where so many threads do
+/// it at the same time; `work` does it as often as it is told.
+pub(crate) fn per_operation_ns(
+    name: &str,
+    options: &Options,
+    threads: u32,
+    work: &(dyn Fn(u64) + Sync),
+) -> f64 {
+    let effort = if options.quick {
+        Effort { samples: 10, warm_up_ms: 20, measure_ms: 60 }
+    } else {
+        Effort { samples: 30, warm_up_ms: 60, measure_ms: 240 }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let cores = u32::try_from(cores).unwrap_or(u32::MAX).min(threads);
+    measured(name, effort, |bencher| {
+        bencher.iter_custom(|times| {
+            let barrier = Barrier::new(threads as usize);
+            let elapsed = std::thread::scope(|scope| {
+                for _ in 1..threads {
+                    scope.spawn(|| {
+                        barrier.wait();
+                        work(times);
+                    });
+                }
+                barrier.wait();
+                let start = Instant::now();
+                work(times);
+                start
+            })
+            .elapsed();
+            elapsed * cores / threads
+        });
+    })
+}
+
+/// Returns criterion's median in nanoseconds.
+fn measured(name: &str, effort: Effort, mut f: impl FnMut(&mut Bencher<'_>)) -> f64 {
+    let folder = std::env::temp_dir().join(format!("tapes-benches-{}", std::process::id()));
+    let mut criterion = Criterion::default()
+        .without_plots()
+        .output_directory(&folder)
+        .sample_size(effort.samples)
+        .nresamples(1_001)
+        .warm_up_time(Duration::from_millis(effort.warm_up_ms))
+        .measurement_time(Duration::from_millis(effort.measure_ms));
+    let mut group = criterion.benchmark_group("g");
+    group.sampling_mode(SamplingMode::Flat);
+    group.bench_function("f", |bencher| f(bencher));
+    group.finish();
+    let path: PathBuf = folder.join("g/f/new/estimates.json");
+    let text = std::fs::read_to_string(path).expect("criterion writes its estimates");
+    let estimates: serde_json::Value = serde_json::from_str(&text).expect("they are JSON");
+    let _ = std::fs::remove_dir_all(&folder);
+    let nanos = estimates["median"]["point_estimate"].as_f64().expect("a median");
+    eprintln!("  {name}: median {nanos:.3} ns");
+    nanos
+}
