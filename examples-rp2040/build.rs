@@ -12,4 +12,9 @@ fn main() {
     for argument in ["--nmagic", "-Tlink.x", "-Tlink-rp.x", "-Tdefmt.x"] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }
+    // embassy's list of handlers, which the linker finds first, has other names for these than rp2040-hal's.
+    for number in 0..6 {
+        let handler = format!("--defsym=SW{number}_IRQ=DefaultHandler");
+        println!("cargo:rustc-link-arg-bin=rp_hal_blocking={handler}");
+    }
 }

@@ -8,23 +8,27 @@ const ALARM: usize = 1;
 /// An alarm set for a moment this close, in microseconds, might be missed while it is being set.
 const MARGIN_US: u32 = 2;
 
-/// Starts the alarm, and allows the interrupt `pass`, which the alarm's handler pends.
+/// Starts the alarm, and allows the interrupt `pass`, if there is one that the alarm's handler pends.
 ///
 /// The alarm interrupts everything, `pass` everything but the alarm, and both the interrupts of the HAL's drivers
 /// in `drivers`.
-pub fn start(period_us: u32, pass: Interrupt, drivers: &[Interrupt]) {
+pub fn start(period_us: u32, pass: Option<Interrupt>, drivers: &[Interrupt]) {
     for driver in [Interrupt::TIMER_IRQ_0].iter().chain(drivers) {
         driver.set_priority(Priority::P3);
     }
     Interrupt::TIMER_IRQ_1.set_priority(Priority::P0);
-    pass.set_priority(Priority::P1);
+    if let Some(pass) = pass {
+        pass.set_priority(Priority::P1);
+    }
     TIMER.inte().modify(|w| w.set_alarm(ALARM, true));
     arm(TIMER.timerawl().read(), period_us);
     // SAFETY: unmasking an interrupt is unsafe because it may break a critical section that relies on the mask;
     // nothing here or in the HAL masks these two.
     unsafe {
         Interrupt::TIMER_IRQ_1.enable();
-        pass.enable();
+        if let Some(pass) = pass {
+            pass.enable();
+        }
     }
 }
 

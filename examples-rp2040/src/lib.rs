@@ -2,6 +2,7 @@
 #![no_std]
 
 pub mod alarm;
+pub mod cycles;
 mod identity;
 
 pub use identity::identity;

@@ -11,7 +11,7 @@ const SLICE_SECONDS = 0.005;
 const EXIT_USAGE = 2;
 const EXIT_FAULT = 3;
 
-/** Collects the bytes of UART0, damages them if asked to, and hands them to standard output. */
+/** Collects the bytes of the chosen output, damages them if asked to, and hands them to standard output. */
 class Output {
   constructor({ lose, flip, seed }) {
     Object.assign(this, { lose, flip, words: randomWords(seed ^ 0x5eed), pending: [], bytes: 0, lost: 0, flipped: 0 });
@@ -62,12 +62,16 @@ function dumped(board, options) {
 /** Runs in slices until the time is up, the reader has gone, or `stopping()`; adds to `moments` the words at each. */
 async function run(board, options, output, moments, stopping) {
   const resets = [...options.reset];
+  const typed = [...options.send];
   const wanted = [...options.moments];
   const started = performance.now();
   while (board.seconds < options.seconds && output.open && !stopping()) {
     const resetAt = resets[0]?.seconds ?? Infinity;
-    const until = Math.min(board.seconds + SLICE_SECONDS, options.seconds, resetAt, wanted[0] ?? Infinity);
+    const next = Math.min(wanted[0] ?? Infinity, typed[0]?.seconds ?? Infinity);
+    const until = Math.min(board.seconds + SLICE_SECONDS, options.seconds, resetAt, next);
     board.runTo(Math.round(until * 1e9));
+    while (typed.length && board.seconds >= typed[0].seconds) board.type(typed.shift().bytes);
+    if (options.output === 'rtt') for (const byte of board.readRtt()) output.push(byte);
     while (wanted.length && board.seconds >= wanted[0]) {
       moments.push({ seconds: wanted.shift(), symbols: dumped(board, options) });
     }
@@ -129,13 +133,14 @@ async function main() {
   const board = new Board(elf, {
     ...options,
     onByte: (uart, byte) => {
-      if (uart === 0) output.push(byte);
-      else if (uart1 !== undefined) writeSync(uart1, Uint8Array.of(byte));
+      if (options.output === `uart${uart}`) output.push(byte);
+      if (uart === 1 && uart1 !== undefined) writeSync(uart1, Uint8Array.of(byte));
     },
+    onUsb: options.output === 'usb' ? (bytes) => bytes.forEach((byte) => output.push(byte)) : undefined,
   });
   let stopped = false;
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => (stopped = true));
-  if (options.stdin) process.stdin.on('data', (bytes) => board.chip.uart[0].feed(bytes));
+  if (options.stdin) process.stdin.on('data', (bytes) => board.type(bytes));
   const started = performance.now();
   const moments = [];
   let fault;

@@ -97,6 +97,43 @@ pub fn emulate(image: &Path, options: &[&str]) -> Emulated {
     Emulated { bytes: output.stdout, report: serde_json::from_str(&text).expect("it is JSON") }
 }
 
+/// Returns what a program prints that is given `input`, colours and messages aside.
+///
+/// # Panics
+///
+/// If it does not start, or fails.
+#[must_use]
+pub fn filter(command: &mut Command, input: &[u8]) -> String {
+    command.env("NO_COLOR", "1").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.write_all(input).expect("it reads"));
+        child.wait_with_output().expect("it ends")
+    });
+    assert!(output.status.success(), "{command:?} failed: {}", output.status);
+    String::from_utf8(output.stdout).expect("it writes UTF-8")
+}
+
+/// Decodes frames of defmt with the strings of an image, by defmt's own program.
+///
+/// # Panics
+///
+/// If the program is not installed, or the frames cannot be decoded.
+#[must_use]
+pub fn defmt_print(image: &Path, frames: &[u8]) -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let program = std::iter::once(root().join("target/tools/bin"))
+        .chain(std::env::split_paths(&path))
+        .map(|directory| directory.join("defmt-print"))
+        .find(|file| file.is_file())
+        .expect(
+            "defmt-print is missing: run `cargo xtask test`, or \
+             `cargo install defmt-print --version 1.2.0 --locked --root target/tools`",
+        );
+    filter(Command::new(program).arg("-e").arg(image), frames)
+}
+
 /// A gateway that runs until it is dropped or its input ends.
 #[derive(Debug)]
 pub struct Gateway {

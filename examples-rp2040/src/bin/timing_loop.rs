@@ -116,7 +116,7 @@ async fn main(spawner: Spawner) {
     let mut line = [0; 256];
     let mut uart = BufferedUartTx::new(p.UART0, Irqs, p.PIN_0, &mut line, uart::Config::default());
     spawner.spawn(commands().expect("there is one such task"));
-    alarm::start(PERIOD_US, Interrupt::SWI_IRQ_0, &[Interrupt::UART0_IRQ]);
+    alarm::start(PERIOD_US, Some(Interrupt::SWI_IRQ_0), &[Interrupt::UART0_IRQ]);
 
     let mut seconds = Ticker::every(Duration::from_secs(1));
     loop {

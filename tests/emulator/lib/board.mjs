@@ -7,7 +7,9 @@ import {
 } from './peripherals.mjs';
 import { fillRandom, randomWords } from './random.mjs';
 import { installRom } from './rom.mjs';
+import { SecondCore } from './second_core.mjs';
 import { Uart } from './uart.mjs';
+import { UsbHost } from './usb_host.mjs';
 
 const FLASH = 0x10000000;
 const RAM = 0x20000000;
@@ -20,6 +22,9 @@ const HARD_FAULT = 3;
 const UART_IRQ = [20, 21];
 const UART_DREQ = [{ tx: 20, rx: 21 }, { tx: 22, rx: 23 }];
 const WATCHDOG_FORCED = 2;
+const RTT_SYMBOL = '_SEGGER_RTT';
+const RTT_MAGIC = 'SEGGER RTT';
+const RTT_UP = 24; // the first channel to the host: name, buffer, size, write and read offsets, flags
 
 /** What a reset keeps: RAM, watchdog scratch registers; and what CHIP_RESET then says. */
 const RESETS = {
@@ -33,9 +38,13 @@ export const RESET_KINDS = Object.keys(RESETS);
 export class Fault extends Error {}
 
 export class Board {
-  /** `onByte(uart, byte)` receives what the UARTs send; `celsius(seconds)` is the die temperature. */
-  constructor(elf, { seed = 1, uid, celsius = () => 27, adc = {}, onByte = () => {} } = {}) {
-    Object.assign(this, { elf, celsius, adc, onByte });
+  /**
+   * `onByte(uart, byte)` receives what the UARTs send, `onUsb(bytes)` what the USB serial port sends if there is a
+   * host; `celsius(seconds)` is the die temperature.
+   */
+  constructor(elf, { seed = 1, uid, celsius = () => 27, adc = {}, onByte = () => {}, onUsb } = {}) {
+    Object.assign(this, { elf, celsius, adc, onByte, onUsb });
+    this.rtt = elf.symbols.find(({ name }) => name === RTT_SYMBOL)?.address;
     this.vectors = elf.symbols.find(({ name }) => name === '__vector_table')?.address ?? VECTORS;
     this.words = randomWords(seed);
     this.uid = uid ?? derivedId(seed);
@@ -104,6 +113,8 @@ export class Board {
     installFlashId(chip, this.uid);
     correctTimer(chip);
     correctCore(chip, () => (this.wantedReset = ['warm', 'system reset request']));
+    this.second = new SecondCore(chip);
+    this.usb = this.onUsb && new UsbHost(chip, this.onUsb);
     const done = chip.adc.completeADCRead.bind(chip.adc);
     chip.adc.completeADCRead = (_, error) => done(this.sample(chip.adc.currentChannel), error);
   }
@@ -125,7 +136,7 @@ export class Board {
     };
     // rp2040js tells of SEV only here; the event must be registered, or the next WFE sleeps through it.
     const info = (_, message) => {
-      if (message === 'SEV') this.chip.core.eventRegistered = true;
+      if (message === 'SEV') this.second.wake();
     };
     return { debug: quiet, info, warn, error: warn };
   }
@@ -169,11 +180,16 @@ export class Board {
   runBoot(until) {
     const { chip } = this;
     const { core, clock } = chip;
+    const { second } = this;
     let before = core.cycles;
     while (clock.nanosCounter < until && !this.wantedReset) {
       if (core.waiting && !core.tryWake()) {
-        const next = clock.nextAlarm ? clock.nanosToNextAlarm : Infinity;
-        clock.tick(Math.min(next, until - clock.nanosCounter));
+        if (second.sleeps) {
+          const next = clock.nextAlarm ? clock.nanosToNextAlarm : Infinity;
+          clock.tick(Math.min(next, until - clock.nanosCounter));
+        } else {
+          clock.tick((second.run(1) * 1e9) / chip.clkSys);
+        }
         before = core.cycles;
         continue;
       }
@@ -181,15 +197,20 @@ export class Board {
       const spent = core.cycles - before;
       before = core.cycles;
       clock.tick((spent * 1e9) / chip.clkSys);
+      if (second.core) second.run(spent);
     }
     this.checkAlive();
   }
 
   /** A panic or an unhandled fault ends in a branch to itself that nothing can interrupt. */
   checkAlive() {
-    const { core } = this.chip;
-    const stuck = !core.waiting && this.chip.readUint16(core.PC & ~1) === BRANCH_TO_SELF;
-    if (stuck && (core.PM || core.IPSR === HARD_FAULT)) this.fault('the firmware has stopped for ever');
+    for (const core of this.second.cores) {
+      const stuck = !core.waiting && this.chip.readUint16(core.PC & ~1) === BRANCH_TO_SELF;
+      if (stuck && (core.PM || core.IPSR === HARD_FAULT)) {
+        this.chip.core = core;
+        this.fault('the firmware has stopped for ever');
+      }
+    }
   }
 
   /** Resets at once, as a hand on the board would. */
@@ -204,6 +225,32 @@ export class Board {
   /** Cycles in which the processor did not sleep, over all boots. */
   get cycles() {
     return this.busyCycles + this.chip.core.cycles;
+  }
+
+  /** Sends bytes to the board: over USB if there is a host, else on UART0. */
+  type(bytes) {
+    (this.usb ?? this.chip.uart[0]).feed(bytes);
+  }
+
+  /** What the firmware has written into its first RTT channel since the last call. */
+  readRtt() {
+    const { chip } = this;
+    if (this.rtt === undefined) return new Uint8Array();
+    const [buffer, size, write, read] = [1, 2, 3, 4].map((word) => this.rtt + RTT_UP + 4 * word);
+    const [start, length] = [chip.readUint32(buffer), chip.readUint32(size)];
+    const [end, from] = [chip.readUint32(write), chip.readUint32(read)];
+    if (!this.rttReady() || end >= length || from >= length) return new Uint8Array();
+    const bytes = Uint8Array.from({ length: (end - from + length) % length }, (_, index) =>
+      chip.readUint8(start + ((from + index) % length)),
+    );
+    chip.writeUint32(read, end);
+    return bytes;
+  }
+
+  /** Whether the control block is there: RAM is garbage at first. */
+  rttReady() {
+    const magic = Uint8Array.from({ length: RTT_MAGIC.length }, (_, index) => this.chip.readUint8(this.rtt + index));
+    return Buffer.from(magic).toString('latin1') === RTT_MAGIC;
   }
 
   /** The words at a symbol, `count` of them or as many as its size says. */

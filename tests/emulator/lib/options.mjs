@@ -9,7 +9,10 @@ usage: node run.mjs [--elf] FILE [options]
 
   --seconds N         stop after N seconds of simulated time (default: run until Ctrl-C)
   --realtime          keep simulated time at the pace of the clock on the wall
-  --stdin             bytes on standard input arrive on UART0; its end does not stop the run
+  --output WHERE      what goes to standard output: uart0 (default), uart1, usb (a host opens the board's serial
+                      port) or rtt (the first channel that a debug probe would read)
+  --stdin             bytes on standard input arrive on UART0, or over USB; their end does not stop the run
+  --send TEXT@T       as if TEXT were typed there after T seconds; \\n is a line feed. May be repeated
   --uart1 FILE        write what UART1 sends to FILE
   --reset KIND@T      reset after T seconds; KIND is cold (RAM becomes garbage), warm (watchdog: RAM and
                       scratch registers stay) or run (RUN pin: RAM stays). May be repeated
@@ -36,6 +39,8 @@ const SPEC = {
   elf: { type: 'string' },
   seconds: { type: 'string' },
   realtime: { type: 'boolean', default: false },
+  output: { type: 'string', default: 'uart0' },
+  send: { type: 'string', multiple: true, default: [] },
   stdin: { type: 'boolean', default: false },
   uart1: { type: 'string' },
   reset: { type: 'string', multiple: true, default: [] },
@@ -52,6 +57,8 @@ const SPEC = {
   quiet: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 };
+
+const OUTPUTS = ['uart0', 'uart1', 'usb', 'rtt'];
 
 /** Wrong use of the command line. */
 export class UsageError extends Error {}
@@ -73,6 +80,8 @@ export function readOptions(args) {
     adc: Object.fromEntries(values.adc.map(readAdc)),
     lose: number('--lose', values.lose, 0, 1),
     flip: number('--flip', values.flip, 0, 1),
+    output: readOutput(values.output),
+    send: values.send.map(readSend).sort((a, b) => a.seconds - b.seconds),
     reset: values.reset.map(readReset).sort((a, b) => a.seconds - b.seconds),
     dump: values.dump.map(readDump),
     moments: values['dump-at'].map((text) => time('--dump-at', text)).sort((a, b) => a - b),
@@ -125,6 +134,17 @@ function readReset(text) {
     throw new UsageError(`--reset takes KIND@SECONDS with KIND one of ${RESET_KINDS.join(', ')}, not "${text}"`);
   }
   return { kind, seconds: time('--reset', at) };
+}
+
+function readOutput(text) {
+  if (OUTPUTS.includes(text)) return text;
+  throw new UsageError(`--output takes one of ${OUTPUTS.join(', ')}, not "${text}"`);
+}
+
+function readSend(text) {
+  const [, typed, at] = /^(.*)@([^@]*)$/s.exec(text) ?? [];
+  if (typed === undefined) throw new UsageError(`--send takes TEXT@SECONDS, not "${text}"`);
+  return { bytes: Buffer.from(typed.replaceAll('\\n', '\n')), seconds: time('--send', at) };
 }
 
 function readDump(text) {

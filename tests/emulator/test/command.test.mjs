@@ -59,6 +59,18 @@ test('a time between two nanoseconds is reached', async () => {
   });
 });
 
+test('another output is empty, and what is typed is read with its line feeds', async () => {
+  await withElf(sender(), {}, async (path) => {
+    for (const output of ['uart1', 'usb', 'rtt']) {
+      const { code, stdout, stderr } = await run(path, '--seconds', '0.01', '--quiet', '--output', output);
+      assert.equal(code, 0, stderr);
+      assert.equal(stdout.length, 0, output);
+    }
+  });
+  const { send } = readOptions(['x.elf', '--send', 'b@2', '--send', 'a@x\\n@0.5']);
+  assert.deepEqual(send.map(({ bytes, seconds }) => [String(bytes), seconds]), [['a@x\n', 0.5], ['b', 2]]);
+});
+
 test('lost bytes are counted', async () => {
   await withElf(sender(), {}, async (path) => {
     const { stdout, stderr } = await run(path, '--seconds', '0.01', '--quiet', '--lose', '1', '--cycles', 'bench_*');
@@ -82,6 +94,7 @@ test('a fault ends with code 3, a mistake with code 2, both with a sentence', as
 test('bad values are refused by the name of their option', () => {
   const bad = {
     '--seconds': 'x', '--reset': 'warm', '--uid': '12', '--adc': '9=1', '--lose': '2', '--celsius': '5..x', '--seed': '-1',
+    '--output': 'uart2', '--send': 'no time',
   };
   for (const [option, value] of Object.entries(bad)) {
     const refused = (error) => error instanceof UsageError && error.message.includes(option);

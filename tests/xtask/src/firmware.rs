@@ -22,6 +22,14 @@ pub(crate) fn examples() -> Vec<String> {
     names
 }
 
+/// The features that the manifest says an example needs, as cargo takes them; as a rule none.
+pub(crate) fn required_features(name: &str) -> String {
+    let manifest = fs::read_to_string(places::firmware().join("Cargo.toml")).unwrap_or_default();
+    let start = format!("[[bin]]\nname = \"{name}\"\nrequired-features = [");
+    let list = manifest.split_once(&start).and_then(|(_, rest)| rest.split_once(']'));
+    list.map_or(String::new(), |(list, _)| list.replace(['"', ' '], ""))
+}
+
 /// What to build: an executable of a firmware workspace.
 pub(crate) struct Image<'a> {
     pub(crate) directory: PathBuf,
@@ -71,7 +79,8 @@ pub(crate) fn build(name: &str) -> Outcome<PathBuf> {
             examples().join(", ")
         )));
     }
-    Image { directory: places::firmware(), name, features: "", target: RP2040 }.build()
+    let features = required_features(name);
+    Image { directory: places::firmware(), name, features: &features, target: RP2040 }.build()
 }
 
 pub(crate) const HELP: &str = "\
@@ -81,7 +90,8 @@ usage: cargo xtask firmware BIN [--in DIRECTORY] [--features LIST] [--target TAR
 
   BIN              an executable of the firmware workspace
   --in DIRECTORY   that workspace (default examples-rp2040)
-  --features LIST  features to build it with; the file then has them in its name
+  --features LIST  features to build it with; the file then has them in its name (default: those
+                   that an example requires)
   --target TARGET  another microcontroller's (default thumbv6m-none-eabi)
 
 examples:
@@ -92,13 +102,29 @@ examples:
 /// `cargo xtask firmware`: for scripts and tests.
 pub(crate) fn firmware(mut arguments: Arguments) -> Outcome {
     let directory = arguments.value("--in")?.map_or_else(places::firmware, PathBuf::from);
-    let features = arguments.value("--features")?.unwrap_or_default();
+    let features = arguments.value("--features")?;
     let target = arguments.value("--target")?.unwrap_or_else(|| RP2040.to_owned());
     let name = arguments.positional().ok_or_else(|| {
         Problem::new(format!("which one? There are the examples {}", examples().join(", ")))
     })?;
     arguments.finish("firmware")?;
+    let features = features.unwrap_or_else(|| {
+        if directory == places::firmware() { required_features(&name) } else { String::new() }
+    });
     let image = Image { directory, name: &name, features: &features, target: &target };
     println!("{}", image.build()?.display());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{examples, required_features};
+
+    /// An example that needs a feature would not be built if this failed.
+    #[test]
+    fn features_are_read_from_the_manifest() {
+        assert_eq!(required_features("two_cores"), "two-cores");
+        assert_eq!(required_features("timing_loop"), "");
+        assert!(examples().iter().any(|name| name == "two_cores"));
+    }
 }

@@ -92,18 +92,6 @@ pub(crate) fn run_logged(command: &mut Command, log: &Path, name: &str) -> Outco
     }
 }
 
-/// Runs a program with standard output in `file` and errors appended to `log`.
-pub(crate) fn run_into(command: &mut Command, file: &Path, log: &Path) -> Outcome {
-    let output =
-        File::create(file).map_err(Problem::io(format!("cannot write {}", file.display())))?;
-    let errors = File::options()
-        .append(true)
-        .open(log)
-        .map_err(Problem::io(format!("cannot write {}", log.display())))?;
-    let status = command.stdin(Stdio::null()).stdout(output).stderr(errors).status();
-    succeeded(command, status.map_err(cannot_start(command))?)
-}
-
 fn succeeded(command: &Command, status: ExitStatus) -> Outcome {
     if status.success() {
         return Ok(());

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -57,12 +57,6 @@ impl Log {
         self.note(&format!("$ {}", process::shown(command)))?;
         let plain = command.env("CARGO_TERM_COLOR", "never").env("TERM", "dumb");
         process::run_logged(plain, &self.path, self.name)
-    }
-
-    /// The same with standard output in a file of its own.
-    pub(crate) fn run_into(&self, command: &mut Command, file: &Path) -> Outcome {
-        self.note(&format!("$ {} > {}", process::shown(command), file.display()))?;
-        process::run_into(command, file, &self.path)
     }
 
     /// Adds a line.
