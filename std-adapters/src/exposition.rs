@@ -10,6 +10,7 @@ use tapes_core::metric::{Descriptor, Value};
 pub use tapes_core::text::prometheus::{Encoder, Escaping, Format};
 
 mod classic;
+mod live;
 mod local;
 mod names;
 #[cfg(feature = "http")]
@@ -17,6 +18,8 @@ mod protobuf;
 mod tree;
 
 pub use self::classic::{BoundsError, ClassicBuckets};
+pub(crate) use self::live::Families;
+pub use self::live::{LiveValue, LiveWriter, Section};
 pub(crate) use self::local::write_source;
 pub(crate) use self::names::names_of;
 #[cfg(feature = "http")]
@@ -100,6 +103,16 @@ pub trait Exposition: Send + Sync + fmt::Debug {
     /// Returns the names of all devices, each of which has a [`View::Device`].
     fn devices(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    /// Writes what people watch: values with their rates, by device.
+    ///
+    /// # Errors
+    ///
+    /// [`fmt::Error`] if something cannot be read; what was written is of no use then.
+    fn live(&self, out: &mut dyn LiveWriter) -> fmt::Result {
+        out.section(&Section::Process);
+        self.families(View::All, &mut Families(out)).map(drop)
     }
 
     /// Moves rates on; called every few seconds by those who serve this.

@@ -27,7 +27,7 @@
 //! |---|---|---|
 //! | `stream` | one JSON object a line, at an interval | – |
 //! | `statsd` | reports to StatsD servers, by UDP and Unix sockets | – |
-//! | `http` | an HTTP server for Prometheus text, OpenMetrics, protobuf and JSON | hyper, tokio, prost, flate2, subtle |
+//! | `http` | an HTTP server for Prometheus text, OpenMetrics, protobuf and JSON | hyper, tokio, prost, flate2, subtle, `serde_json` |
 //! | `axum` | its pages as a router of an application | axum |
 //! | `metrics-bridge` | what programs record with the crate `metrics` | metrics |
 //! | `serial` | frames from serial ports | serialport |

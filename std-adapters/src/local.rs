@@ -12,7 +12,9 @@ use tapes_core::rates::{Ewma, RateReading, Ticks};
 use tapes_core::text::json::{TreeWriter, name_order};
 
 use crate::clock::{SystemTimeSource, TimeSource};
-use crate::exposition::{Exposition, FamilyWriter, Leaf, View, write_part, write_source};
+use crate::exposition::{
+    Exposition, FamilyWriter, Leaf, LiveValue, LiveWriter, Section, View, write_part, write_source,
+};
 use crate::readings::{Reading, Readings};
 
 /// Ticks a second of the clock of rates: microseconds.
@@ -134,6 +136,23 @@ impl<S: Source + Sync> Exposition for Local<S> {
         let mut leaves = Vec::new();
         self.visit(&mut |sample, rates| leaves.push(Placed::new(sample, rates)));
         write_tree(leaves, path, out)
+    }
+
+    fn live(&self, out: &mut dyn LiveWriter) -> fmt::Result {
+        out.section(&Section::Process);
+        self.visit(&mut |sample, rates| {
+            let Sample { cell, value, .. } = &sample;
+            let descriptor = &sample.descriptor();
+            out.value(&LiveValue {
+                extra: &[],
+                descriptor,
+                cell: *cell,
+                value,
+                rates,
+                is_fresh: true,
+            });
+        });
+        Ok(())
     }
 
     fn advance(&self) {

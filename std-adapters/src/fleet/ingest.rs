@@ -63,7 +63,7 @@ impl Arrival<'_> {
 }
 
 /// Returns how long `ticks` take at `hz` ticks a second, rounded down to nanoseconds.
-fn time_of(ticks: u64, hz: u32) -> Duration {
+pub(super) fn time_of(ticks: u64, hz: u32) -> Duration {
     let hz = u64::from(hz.max(1));
     // Below 2^32 * 10^9, which fits.
     let nanos = ticks % hz * 1_000_000_000 / hz;

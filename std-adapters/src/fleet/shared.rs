@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tapes_core::metric::Value;
 use tapes_core::wire::{Deframer, FRAME_LEN_MAX, Feed};
 
 use super::store::{Store, StoreStats};
 use super::{Fleet, LinkId, LinkKind, Refusal, Snapshot};
 use crate::clock::TimeSource;
-use crate::exposition::{Exposition, FamilyWriter, View};
+use crate::exposition::{Exposition, Families, FamilyWriter, LiveValue, LiveWriter, Section, View};
 
 /// A fleet behind a lock, with its clocks; clones share it.
 ///
@@ -173,6 +174,33 @@ impl Exposition for SharedFleet {
 
     fn stats(&self, path: &[&str], out: &mut String) -> Result<bool, fmt::Error> {
         self.snapshot().write_stats(path, out)
+    }
+
+    fn live(&self, out: &mut dyn LiveWriter) -> fmt::Result {
+        let ((merged, snapshot), _) = self.look(|fleet, now| {
+            let snapshot = fleet.snapshot(now);
+            // Of one device, the sum says nothing new.
+            let merged = if snapshot.devices.len() > 1 { fleet.merged() } else { Vec::new() };
+            (merged, snapshot)
+        });
+        if snapshot.devices.len() > 1 {
+            out.section(&Section::Merged);
+            snapshot.write_merged(&merged, &mut Families(out))?;
+        }
+        for device in &snapshot.devices {
+            out.section(&Section::Device(device));
+            for series in &device.series {
+                let (rates, is_fresh) = (series.rates, series.is_fresh);
+                series.read(|descriptor, value| {
+                    // What a silent device measured last is no measurement of now.
+                    let is_stale = !is_fresh && descriptor.kind.is_gauge();
+                    let value = if is_stale { &Value::Null } else { value };
+                    let extra: &[(&str, &str)] = &[];
+                    out.value(&LiveValue { extra, descriptor, cell: 0, value, rates, is_fresh });
+                });
+            }
+        }
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use super::device::{Device, DeviceCounts};
 use super::entry::Quarantine;
 use super::epoch::{EpochData, Facts};
 use super::identity::{EpochKey, MetricKey};
+use super::ingest::time_of;
 use super::link::LinkCounts;
 use super::series::{Class, SeriesKey, Total};
 use super::state::OriginData;
@@ -78,6 +79,8 @@ pub struct DeviceSnapshot {
     pub is_up: bool,
     /// Time since it was heard.
     pub silence: Duration,
+    /// Its uptime in the newest frame, once it has said how fast its clock runs.
+    pub uptime: Option<Duration>,
     /// Lives of its values so far.
     pub boots: u64,
     /// What the newest life said about itself.
@@ -239,6 +242,8 @@ impl View<'_> {
         forget_after: Duration,
     ) -> DeviceSnapshot {
         let newest_session = newest.and_then(|key| self.device.sessions.get(&key));
+        let facts = newest.and_then(|key| self.data.epoch(key)?.facts().copied());
+        let uptime = newest_session.and_then(|s| s.tracker.newest()).map(|newest| newest.uptime);
         let silence = newest_session.map_or(Duration::MAX, |s| s.silence(self.now));
         let patience = newest_session.map_or(Duration::ZERO, |session| session.patience());
         let is_up = silence <= patience;
@@ -259,8 +264,9 @@ impl View<'_> {
             name,
             is_up,
             silence,
+            uptime: facts.zip(uptime).map(|(facts, ticks)| time_of(ticks, facts.tick_hz)),
             boots: self.data.opened(),
-            facts: newest.and_then(|key| self.data.epoch(key)?.facts().copied()),
+            facts,
             start,
             newest_start: newest.and_then(|key| self.start(key)),
             losses: sum.losses,

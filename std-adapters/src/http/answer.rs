@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 
+use super::live::EventBody;
 use super::pages::{Pages, Request};
 use super::respond::{Answer, refusal};
+use super::server::Progress;
 
 /// Headers of every answer: nothing is sniffed, framed, cached or sent elsewhere.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -26,14 +28,24 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
+/// What an answer consists of: a whole, or events that have no end.
+pub(super) type Content = Either<Full<Bytes>, EventBody>;
+
+/// The path of the stream of events.
+const EVENTS: &str = "/live/events";
+
 /// Answers a request; renders on one of tokio's blocking threads.
 pub(super) async fn answer(
     parts: &Parts,
     target: &str,
     pages: Arc<Pages>,
-) -> Response<Full<Bytes>> {
+    progress: &Progress,
+) -> Response<Content> {
     if let Err(status) = check(parts, &pages) {
         return refused(status);
+    }
+    if target == EVENTS && parts.method == Method::GET {
+        return events(&pages, progress);
     }
     let text = |name| {
         let value = parts.headers.get(name)?;
@@ -55,6 +67,15 @@ pub(super) async fn answer(
         // The rendering panicked.
         Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR),
     }
+}
+
+/// Opens a stream of events.
+fn events(pages: &Pages, progress: &Progress) -> Response<Content> {
+    let (exposition, time) = (Arc::clone(&pages.exposition), Arc::clone(&pages.options.time));
+    let Some(body) = pages.streams.open(exposition, time, progress.clone()) else {
+        return refused(StatusCode::SERVICE_UNAVAILABLE);
+    };
+    response(StatusCode::OK, "text/event-stream", Either::Right(body))
 }
 
 /// Checks whether a request may be answered: its host, its method, its token.
@@ -86,10 +107,10 @@ fn check_host(parts: &Parts, pages: &Pages) -> Result<(), StatusCode> {
     if is_allowed { Ok(()) } else { Err(StatusCode::MISDIRECTED_REQUEST) }
 }
 
-fn answered(answer: Answer) -> Response<Full<Bytes>> {
+fn answered(answer: Answer) -> Response<Content> {
     let status = StatusCode::from_u16(answer.status.code());
     let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = response(status, &answer.content_type, answer.body);
+    let mut response = response(status, &answer.content_type, whole(answer.body));
     if answer.is_gzip {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
@@ -97,13 +118,14 @@ fn answered(answer: Answer) -> Response<Full<Bytes>> {
     response
 }
 
-fn refused(status: StatusCode) -> Response<Full<Bytes>> {
+fn refused(status: StatusCode) -> Response<Content> {
     let reason = status.canonical_reason().unwrap_or("");
     let body = refusal(status.as_u16(), reason);
-    let mut response = response(status, "text/plain; charset=utf-8", body.into());
+    let mut response = response(status, "text/plain; charset=utf-8", whole(body.into()));
     let extra = match status {
         StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, "GET, HEAD")),
         StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
+        StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "5")),
         _ => None,
     };
     if let Some((name, value)) = extra {
@@ -112,8 +134,12 @@ fn refused(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-fn response(status: StatusCode, content_type: &str, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn whole(body: Bytes) -> Content {
+    Either::Left(Full::new(body))
+}
+
+fn response(status: StatusCode, content_type: &str, body: Content) -> Response<Content> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     if let Ok(content_type) = HeaderValue::from_str(content_type) {

@@ -181,6 +181,14 @@ impl HttpServerBuilder {
         self
     }
 
+    /// Sets how many live pages may be open at the same time; who comes later is told to wait (503).
+    ///
+    /// Defaults to 16.
+    pub fn with_live_pages(mut self, pages: usize) -> Self {
+        self.options.streams = pages;
+        self
+    }
+
     /// Sets how long a client may take for its request head.
     ///
     /// Defaults to 2 seconds.
@@ -189,7 +197,7 @@ impl HttpServerBuilder {
         self
     }
 
-    /// Sets how long a connection may last.
+    /// Sets how long a connection may last; that of a live page, how long it may take for an event.
     ///
     /// Defaults to 12 seconds: 2 for the head, 10 for the answer.
     pub fn with_total_timeout(mut self, timeout: Duration) -> Self {
@@ -212,7 +220,7 @@ impl HttpServerBuilder {
         Ok(HttpServer::new(listener, address, pages, self.limits))
     }
 
-    /// Returns all pages but the index as a router, to be merged into an axum application or nested
+    /// Returns all pages but the live one as a router, to be merged into an axum application or nested
     /// below a path of it. Address and limits of connections are those of the application.
     ///
     /// ```

@@ -8,7 +8,9 @@
 //! | `/sd` | the devices of a fleet as targets, for Prometheus' `http_sd_configs` |
 //! | `/stats`, `/stats/…` | the JSON tree, or the part below a path |
 //! | `/health` | the health checks: 200 all well, 500 one is not, 501 there is none |
-//! | `/` | an index |
+//! | `/` | a live page for people: devices, a tree of metrics, charts, search |
+//! | `/live/state` | what the live page shows, as JSON |
+//! | `/live/events` | the same as server-sent events: everything, then each second what has changed |
 //!
 //! ```
 //! use std::sync::Arc;
@@ -40,7 +42,9 @@
 //! Listens on loopback unless told otherwise, and speaks no TLS: put a proxy in front. A request
 //! head may take 2 seconds and 8 KiB, a connection 12 seconds, and there are at most 512 of them;
 //! when all are taken, the oldest one of the busiest peer that has not sent its head gives way.
-//! Connections are closed after one answer. Rendering is done by one thread at a time, and serves all
+//! Live pages may be open 16 at a time, for as long as they take an event within 12 seconds; with a
+//! bearer token there are none, since browsers cannot send it. One look at the numbers serves all of
+//! them. Other connections are closed after one answer. Rendering is done by one thread at a time, and serves all
 //! who ask for the same within 100 milliseconds; it is compressed once for those who take gzip. A `Host` that is neither `localhost`, an IP address nor
 //! [allowed](HttpServerBuilder::with_host) is refused, so that no foreign web page can read this
 //! one under a name of its own.
@@ -52,6 +56,7 @@ mod connections;
 mod discovery;
 mod health;
 mod host;
+mod live;
 mod negotiate;
 mod pages;
 mod respond;

@@ -8,8 +8,9 @@ use super::cache::{Cache, wants_gzip};
 use super::discovery;
 use super::health::HealthChecks;
 use super::host::Hosts;
+use super::live::{Streams, document, file};
 use super::negotiate::{Representation, negotiate};
-use super::respond::{Answer, HTML, JSON, Status, asked_for, percent_decoded, segments};
+use super::respond::{Answer, JSON, Status, asked_for, percent_decoded, segments};
 use super::token::Token;
 use crate::clock::{SystemTimeSource, TimeSource};
 use crate::exposition::{
@@ -19,15 +20,8 @@ use crate::exposition::{
 /// How long a rendering serves others who ask for the same, unless told otherwise.
 const AGE_MAX_DEFAULT: Duration = Duration::from_millis(100);
 
-const INDEX: &str = "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\">\
-<title>tapes</title>\n<h1>tapes</h1>\n<ul>\n\
-<li><a href=\"/metrics\">/metrics</a>: all metrics for Prometheus\n\
-<li><a href=\"/metrics/merged\">/metrics/merged</a>: all devices added up, \
-<code>/metrics/devices/DEVICE</code>: one of them\n\
-<li><a href=\"/sd\">/sd</a>: the devices as targets for Prometheus\n\
-<li><a href=\"/stats\">/stats</a>: all metrics as JSON; parts of it below, such as \
-<code>/stats/DEVICE/motor</code>\n\
-<li><a href=\"/health\">/health</a>: the health checks\n</ul>\n</html>\n";
+/// Live pages that may be open at the same time, unless told otherwise.
+const STREAMS_DEFAULT: usize = 16;
 
 /// What of a request decides about the answer.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,6 +39,7 @@ pub(super) struct Request<'a> {
 pub(super) struct Pages {
     pub(super) exposition: Arc<dyn Exposition>,
     pub(super) options: Options,
+    pub(super) streams: Streams,
     cache: Cache,
 }
 
@@ -62,6 +57,8 @@ pub(super) struct Options {
     /// Whether names keep their dots for clients that read them.
     pub(super) dotted_names: bool,
     pub(super) age_max: Duration,
+    /// Streams of events at the same time.
+    pub(super) streams: usize,
     pub(super) time: Arc<dyn TimeSource>,
 }
 
@@ -76,6 +73,7 @@ impl Options {
             classic_beside_native: false,
             dotted_names: false,
             age_max: AGE_MAX_DEFAULT,
+            streams: STREAMS_DEFAULT,
             time: Arc::new(SystemTimeSource::new()),
         }
     }
@@ -87,20 +85,23 @@ impl Pages {
     }
 
     pub(super) fn with_options(exposition: Arc<dyn Exposition>, options: Options) -> Self {
-        Self { exposition, options, cache: Cache::default() }
+        let streams = Streams::new(options.streams);
+        Self { exposition, options, streams, cache: Cache::default() }
     }
 
     /// Answers a request.
     pub(super) fn answer(&self, request: &Request<'_>) -> Answer {
         let (path, query) = request.target.split_once('?').unwrap_or((request.target, ""));
         let answer = match path {
-            "/" => Ok(Answer::new(Status::Ok, HTML, INDEX)),
+            "/live/state" => self.state(request),
             "/health" => self.health(),
             "/sd" => self.discovery(request),
             "/metrics" => self.metrics(View::All, path, query, request),
             "/metrics/merged" => self.metrics(View::Merged, path, query, request),
             _ => {
-                if let Some(device) = path.strip_prefix("/metrics/devices/") {
+                if let Some((kind, text)) = file(path) {
+                    Ok(Answer::new(Status::Ok, kind, text))
+                } else if let Some(device) = path.strip_prefix("/metrics/devices/") {
                     self.device(device, query, request)
                 } else if let Some(rest) = path.strip_prefix("/stats")
                     && (rest.is_empty() || rest.starts_with('/'))
@@ -117,6 +118,12 @@ impl Pages {
     fn health(&self) -> Result<Answer, fmt::Error> {
         let (status, body) = self.options.health.run()?;
         Ok(Answer::new(status, JSON, body))
+    }
+
+    fn state(&self, request: &Request<'_>) -> Result<Answer, fmt::Error> {
+        let now = self.options.time.monotonic();
+        let render = || document(&*self.exposition, now).map(|text| Some(text.into_bytes()));
+        self.cached("/live/state", Representation::Json, request, render)
     }
 
     fn discovery(&self, request: &Request<'_>) -> Result<Answer, fmt::Error> {

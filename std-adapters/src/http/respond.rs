@@ -50,7 +50,6 @@ pub struct Answer {
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
-pub(super) const HTML: &str = "text/html; charset=utf-8";
 pub(super) const JSON: &str = "application/json";
 
 /// Segments of a path below `/stats` that are looked at; names are not that deep.

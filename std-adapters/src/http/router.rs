@@ -10,8 +10,9 @@ use axum::routing::any;
 
 use super::answer::answer;
 use super::pages::Pages;
+use super::server::Progress;
 
-/// Returns a router for all pages but the index.
+/// Returns a router for all pages but the live one.
 pub(super) fn router(pages: Arc<Pages>) -> Router {
     Router::new()
         .route("/metrics", any(page))
@@ -28,5 +29,5 @@ async fn page(State(pages): State<Arc<Pages>>, request: Request) -> Response {
     let (parts, _) = request.into_parts();
     // A router that was nested somewhere sees the path below that place.
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-    answer(&parts, target, pages).await.map(Body::new)
+    answer(&parts, target, pages, &Progress::new()).await.map(Body::new)
 }

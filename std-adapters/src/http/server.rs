@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::answer::answer;
 use super::builder::{ConnectionLimits, HttpError, HttpServerBuilder};
@@ -32,6 +32,32 @@ const RENDERING_THREADS: usize = 2;
 
 /// Pauses between failures to accept: from the first to the longest.
 const ACCEPT_PAUSES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// When the last of an answer that has no end was sent; clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Progress(Arc<Mutex<Instant>>);
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now())))
+    }
+
+    /// Notes that some of it was sent.
+    pub(super) fn made(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Waits until nothing was sent for a time.
+    async fn stalled(&self, time: Duration) {
+        loop {
+            let due = *self.0.lock().unwrap_or_else(PoisonError::into_inner) + time;
+            if due <= Instant::now() {
+                return;
+            }
+            sleep_until(due).await;
+        }
+    }
+}
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -114,6 +140,7 @@ impl HttpServer {
             }
         }
         drop(listener);
+        self.shared.pages.streams.close();
         let drained = async {
             while !connections.is_empty() {
                 tokio::time::sleep(ACCEPT_PAUSES.0).await;
@@ -197,13 +224,14 @@ fn start(stream: TcpStream, peer: SocketAddr, connections: &Connections, shared:
 }
 
 async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) {
+    let progress = Progress::new();
     let service = service_fn(|request: Request<Incoming>| {
         place.answering();
-        let pages = Arc::clone(&shared.pages);
+        let (pages, progress) = (Arc::clone(&shared.pages), progress.clone());
         async move {
             let (parts, _) = request.into_parts();
             let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
-            Ok::<_, Infallible>(answer(&parts, target, pages).await)
+            Ok::<_, Infallible>(answer(&parts, target, pages, &progress).await)
         }
     });
     let connection = http1::Builder::new()
@@ -213,5 +241,8 @@ async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) {
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     // Whatever is wrong with a connection, it is closed, and that is all there is to do.
-    let _ = timeout(shared.limits.total, connection).await;
+    tokio::select! {
+        _ = connection => {}
+        () = progress.stalled(shared.limits.total) => {}
+    }
 }

@@ -11,6 +11,7 @@ mod firmware;
 mod interrupt;
 mod node;
 mod packages;
+mod page;
 mod places;
 mod problem;
 mod process;

@@ -9,6 +9,7 @@ use crate::bench;
 use crate::emulator;
 use crate::node;
 use crate::packages;
+use crate::page;
 use crate::places;
 use crate::problem::{Outcome, Problem};
 use crate::process;
@@ -93,6 +94,7 @@ fn set_up(log: &Log) -> Outcome {
     qemu_there()?;
     statsd_servers_there()?;
     scrapers_there()?;
+    page::set_up()?;
     python::set_up()?;
     tools::DEFMT_PRINT.set_up()?;
     log.note(&format!("firmware: {}", Toolchain::find(RP2040)?.describe()))
@@ -163,6 +165,7 @@ fn test(log: &Log) -> Outcome {
     qemu_there()?;
     statsd_servers_there()?;
     scrapers_there()?;
+    page::set_up()?;
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }
 
