@@ -1,5 +1,4 @@
 //! CRC-32C (Castagnoli, CRC-32/ISCSI): the checksum of frames and dictionaries.
-
 //!
 //! Hosts use the `crc` crate with its largest table; devices 16 words of table, 64 bytes of flash
 //! instead of 1 KiB, at about 16 cycles a byte on a Cortex-M0+. A test compares the two.
