@@ -14,6 +14,14 @@ pub trait Source {
     /// Returns the number of metrics; ids run from 0 to this.
     fn metrics(&self) -> u32;
 
+    /// Returns how many registrations were refused for want of room; frames carry it as part of an
+    /// EVENT.
+    ///
+    /// Defaults to 0, which is right for what is declared.
+    fn refused(&self) -> u32 {
+        0
+    }
+
     /// Calls `visitor` for every metric from id `from` on, in the order of ids, until it breaks.
     ///
     /// Costs one step over the descriptors before `from`.
@@ -85,6 +93,10 @@ impl<S: Source, F: Fn(&Descriptor<'_>) -> bool> Source for Filter<'_, S, F> {
     /// Returns the number of metrics of the unfiltered source, which bounds the ids.
     fn metrics(&self) -> u32 {
         self.source.metrics()
+    }
+
+    fn refused(&self) -> u32 {
+        self.source.refused()
     }
 
     fn visit<'s>(
@@ -161,6 +173,10 @@ impl Source for RegistryView<'_> {
         RegistryView::metrics(self)
     }
 
+    fn refused(&self) -> u32 {
+        RegistryView::refused(self)
+    }
+
     fn visit<'s>(
         &'s self,
         from: u32,
@@ -175,6 +191,10 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize> Source
 {
     fn metrics(&self) -> u32 {
         self.view().metrics()
+    }
+
+    fn refused(&self) -> u32 {
+        self.view().refused()
     }
 
     fn visit<'s>(

@@ -199,6 +199,55 @@ fn producers_fail_alone() {
     assert_eq!(values, ["Null", "Null", "Signed(-3)", "Unsigned(3)", "F32(0.25)", "Null"]);
 }
 
+/// A sensor that does not answer would be exported as a number, or a big number cut to 32 bits.
+#[test]
+fn producers_of_every_type_may_have_nothing_to_say() {
+    static REGISTRY: Registry<8, 1> = Registry::new();
+    static ANSWERS: AtomicU32 = AtomicU32::new(0);
+    fn reading() -> Result<i32, &'static str> {
+        if ANSWERS.load(Relaxed) == 0 { Err("no answer") } else { Ok(-5) }
+    }
+    REGISTRY.gauge_fn("p.sometimes", || reading().ok()).unwrap();
+    REGISTRY.gauge_fn("p.float", || None::<f32>).unwrap();
+    REGISTRY.gauge_fn("p.double", || Some(0.1f64)).unwrap();
+    REGISTRY.gauge_fn("p.nan", || Some(f64::NAN)).unwrap();
+    REGISTRY.gauge_fn("p.wide", || i64::MIN).unwrap();
+    REGISTRY.gauge_fn("p.unsigned", || u64::MAX).unwrap();
+    assert_eq!(REGISTRY.gauge::<f64>("p.float").err(), Some(RegisterError::KindMismatch));
+    let values = || read(&REGISTRY).into_iter().map(|(_, _, value)| value).collect::<Vec<_>>();
+    let (wide, unsigned) = (format!("Signed({})", i64::MIN), format!("Unsigned({})", u64::MAX));
+    assert_eq!(values(), ["Null", "Null", "F64(0.1)", "Null", &wide, &unsigned]);
+    ANSWERS.store(1, Relaxed);
+    assert_eq!(values()[0], "Signed(-5)");
+}
+
+/// Metrics that there was no room for would be missing without anybody knowing.
+#[test]
+fn what_finds_no_room_is_counted_and_reported() {
+    static REGISTRY: Registry<3, 3> = Registry::new();
+    static CHILD: Registry<4, 4> = Registry::new();
+    let refused = || REGISTRY.refused();
+    let _ = REGISTRY.counter("a").unwrap();
+    // Whatever else is wrong is a mistake in the program, not a lack of room.
+    let _ = REGISTRY.meter("a").unwrap_err();
+    let _ = REGISTRY.counter("b..c").unwrap_err();
+    let _ = REGISTRY.counter("a.b").unwrap_err();
+    assert_eq!(refused(), 0);
+    assert_eq!(REGISTRY.histogram("h", layout!(max = 100)).err(), Some(RegisterError::WordsFull));
+    assert_eq!(refused(), 1);
+    REGISTRY.gauge_fn("refused", || REGISTRY.refused()).unwrap();
+    let _ = CHILD.counter("one").unwrap();
+    REGISTRY.attach_registry("child", &CHILD).unwrap();
+    assert_eq!(CHILD.counter("two").err(), Some(RegisterError::MetricsFull));
+    assert_eq!((refused(), CHILD.refused()), (1, 1), "counted where it was asked for");
+    assert_eq!(REGISTRY.attach(&GROUP).err(), Some(RegisterError::MetricsFull));
+    assert_eq!(REGISTRY.exclusive().counter("x").err(), Some(RegisterError::MetricsFull));
+    assert_eq!((refused(), REGISTRY.view().refused()), (3, 3));
+    assert_eq!(read(&REGISTRY)[1].2, "Unsigned(3)");
+    assert_eq!(Source::refused(&REGISTRY.filter(|_| false)), 3);
+    assert_eq!(Source::refused(&GROUP), 0);
+}
+
 /// A cached producer that is asked too often costs what caching should save.
 #[test]
 fn a_cached_producer_is_asked_when_its_value_is_old() {

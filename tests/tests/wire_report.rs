@@ -7,6 +7,7 @@ mod wire_support;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use tapes_core::Registry;
 use tapes_core::metric::{Buckets, Descriptor, Dimension, Kind};
 use tapes_core::wire::{
     Body, Encoder, Epoch, Flags, Frame, Header, Identity, Origin, Reading, stream_len,
@@ -292,6 +293,34 @@ fn what_a_receiver_asks_for() {
     // Nothing new, no event.
     encoder.set_registry_full(3);
     assert_eq!(report(&mut encoder, &source, 2, &mut Receiver::default()), ["data"]);
+}
+
+/// If this fails, nobody at the gateway learns that a device had no room for its metrics.
+#[test]
+fn what_a_registry_refused_is_an_event() {
+    static REGISTRY: Registry<1, 1> = Registry::new();
+    let mut encoder = quiet();
+    let mut buffer = [0; 600];
+    let mut report = |uptime: u64| {
+        let mut receiver = Receiver::default();
+        encoder.begin(uptime);
+        while let Some(frame) = encoder.next_frame(&REGISTRY, &mut buffer) {
+            receiver.take(frame).unwrap();
+            encoder.sent();
+        }
+        if uptime == 2 {
+            // Of those that it does not know, the program may tell; it cannot take any back.
+            encoder.set_registry_full(1);
+        }
+        receiver.event.map(|event| event.registry_full)
+    };
+    REGISTRY.counter("a").unwrap().increment();
+    assert_eq!(report(0), None, "nothing was refused");
+    let _ = REGISTRY.counter("b").unwrap_err();
+    let _ = REGISTRY.counter("c").unwrap_err();
+    assert_eq!(report(1), Some(2));
+    assert_eq!(report(2), None, "known already");
+    assert_eq!(report(3), Some(2));
 }
 
 /// If this fails, an epoch that goes on after a restart is ignored as old.

@@ -11,6 +11,17 @@ fn add(section: Section, run: &Run<'_>, n: Word) {
     }
 }
 
+/// Returns as much of a number as a word holds.
+#[inline(always)]
+#[allow(
+    clippy::cast_possible_truncation,
+    trivial_numeric_casts,
+    reason = "a word is u32 on some targets, and wraps"
+)]
+const fn narrow(n: u64) -> Word {
+    n as Word
+}
+
 #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets, u64 on others")]
 fn total(run: &Run<'_>) -> u64 {
     u64::from(run.total(0))
@@ -68,6 +79,22 @@ impl<'r> Counter<'r> {
         section(|section| self.add_in(section, n));
     }
 
+    /// Adds `n`, wrapping at the width of a word: on 32-bit targets the upper half is dropped.
+    ///
+    /// ```
+    /// tapes_core::metrics! {
+    ///     static DISK: DiskMetrics = "disk" { read: Counter [unit = bytes], writes: Meter }
+    /// }
+    /// DISK.read.add_wide(6_000_000_000); // on hosts
+    /// assert_eq!(DISK.read.value(), 6_000_000_000);
+    /// DISK.writes.mark_wide(3);
+    /// assert_eq!(DISK.writes.count(), 3);
+    /// ```
+    #[inline]
+    pub fn add_wide(&self, n: u64) {
+        section(|section| add(section, &self.run, narrow(n)));
+    }
+
     #[inline(always)]
     #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets")]
     pub(super) fn add_in(&self, section: Section, n: u32) {
@@ -112,6 +139,13 @@ impl<'r> Meter<'r> {
     #[inline]
     pub fn mark_by(&self, n: u32) {
         section(|section| self.mark_in(section, n));
+    }
+
+    /// Marks `n` events; on 32-bit targets the upper half is dropped, as by
+    /// [`Counter::add_wide`].
+    #[inline]
+    pub fn mark_wide(&self, n: u64) {
+        section(|section| add(section, &self.run, narrow(n)));
     }
 
     #[inline(always)]

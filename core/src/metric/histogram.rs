@@ -1,5 +1,7 @@
 //! Histograms and timers.
 
+use core::time::Duration;
+
 use super::distribution::{Distribution, MAX_WORD, MIN_WORD, ZERO_WORD};
 use super::layout::{Layout, Thresholds};
 use super::storage::Run;
@@ -153,6 +155,27 @@ impl<'r, const HZ: u32> Timer<'r, HZ> {
         self.histogram.record(ticks);
     }
 
+    /// Records one duration, rounded down to ticks; what exceeds `u32::MAX` ticks counts as
+    /// `u32::MAX`.
+    ///
+    /// Takes a division of 64 bits: for hosts, and for what was measured elsewhere.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    ///
+    /// tapes_core::metrics! {
+    ///     static DOOR: DoorMetrics = "door" { open: Timer [unit = millis, max = 60 s] }
+    /// }
+    /// DOOR.open.record_duration(Duration::from_micros(2_999));
+    /// assert_eq!(DOOR.open.distribution().sum(), 2); // milliseconds
+    /// ```
+    #[inline]
+    pub fn record_duration(&self, duration: Duration) {
+        let seconds = duration.as_secs().saturating_mul(u64::from(HZ));
+        let rest = u64::from(duration.subsec_nanos()) * u64::from(HZ) / 1_000_000_000;
+        self.histogram.record_wide(seconds.saturating_add(rest));
+    }
+
     /// Starts a measurement that is recorded when the guard is dropped.
     ///
     /// Does not compile with a clock of another rate.
@@ -235,6 +258,47 @@ impl<C: Clock, const HZ: u32> Drop for TimerGuard<'_, C, HZ> {
     fn drop(&mut self) {
         if self.armed {
             self.timer.record(self.elapsed());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    /// If this fails, durations that were measured elsewhere are recorded as other ones.
+    #[test]
+    fn durations_become_ticks() {
+        const NANO: Duration = Duration::from_nanos(1);
+        crate::metrics! {
+            static T: Times = "t" {
+                crystal: Timer [unit = ticks(32_768), max = 1 s],
+                nanos: Timer [unit = nanos, max = 1 s],
+                fastest: Timer [unit = ticks(4_294_967_295), max = 1 s],
+            }
+        }
+        let one = Duration::from_secs(1);
+        for (duration, crystal, nanos, fastest) in [
+            (Duration::ZERO, 0, 0, 0),
+            (NANO, 0, 1, 4),
+            (one - NANO, 32_767, 999_999_999, u32::MAX - 5),
+            (one, 32_768, 1_000_000_000, u32::MAX),
+            (one + NANO, 32_768, 1_000_000_001, u32::MAX),
+            (one * 131_071, 4_294_934_528, u32::MAX, u32::MAX),
+            (one * 131_072, u32::MAX, u32::MAX, u32::MAX),
+            (Duration::MAX, u32::MAX, u32::MAX, u32::MAX),
+        ] {
+            let before = [T.crystal.distribution(), T.nanos.distribution()].map(|d| d.sum());
+            let before_fastest = T.fastest.distribution().sum();
+            T.crystal.record_duration(duration);
+            T.nanos.record_duration(duration);
+            T.fastest.record_duration(duration);
+            let added = [
+                T.crystal.distribution().sum() - before[0],
+                T.nanos.distribution().sum() - before[1],
+                T.fastest.distribution().sum() - before_fastest,
+            ];
+            assert_eq!(added, [crystal, nanos, fastest].map(u64::from), "{duration:?}");
         }
     }
 }

@@ -119,6 +119,7 @@ macro_rules! metrics {
 
             /// Returns the view that readers take.
             #[must_use]
+            #[allow(dead_code, reason = "readers may take the static itself")]
             $vis const fn group(&self) -> $crate::metric::Group<'static> {
                 self.__group
             }

@@ -9,7 +9,6 @@ use super::view::RegistryView;
 use crate::error::RegisterError;
 use crate::metric::exposed::Family;
 use crate::metric::{Describe as _, Descriptor};
-use crate::sync::registering;
 
 /// The registry that another is attached to.
 #[derive(Debug)]
@@ -51,7 +50,7 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
         child: &'static Registry<M, W, R>,
     ) -> Result<(), RegisterError> {
         let (view, child) = (self.view(), child.view());
-        registering(|| {
+        view.counting_refusals(|| {
             if child.parent.get().is_some() {
                 return Err(RegisterError::Attached);
             }

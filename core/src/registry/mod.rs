@@ -26,6 +26,7 @@ use crate::error::RegisterError;
 use crate::metric::{
     Counter, Gauge, GaugeValue, Histogram, Layout, Meter, Metrics, Timer, UpDown, Words,
 };
+use crate::sync::Cell;
 use details::PLAIN;
 use slot::Slot;
 
@@ -52,10 +53,12 @@ use slot::Slot;
 ///
 /// # Footprint
 ///
-/// `METRICS` slots and `WORDS` words for each lane, all in .bss.
+/// `METRICS` slots, `WORDS` words for each lane and one word, all in .bss.
 #[derive(Debug)]
 pub struct Registry<const METRICS: usize, const WORDS: usize, const RENDERED: usize = 0> {
     words: Words<WORDS>,
+    /// Registrations refused for want of room; changed under the lock of registering.
+    refused: Cell,
     /// Filled from the front; a filled slot never changes.
     slots: [Once<Slot>; METRICS],
     /// Filled from the front; a filled name never changes.
@@ -75,6 +78,7 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
         const { assert!(METRICS > 0, "a registry needs a place for one metric at least") };
         Self {
             words: Words::new(),
+            refused: Cell::ZERO,
             slots: [const { Once::new() }; METRICS],
             #[cfg(not(feature = "std"))]
             rendered: [const { Once::new() }; RENDERED],
@@ -88,6 +92,7 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
     pub const fn view(&self) -> RegistryView<'_> {
         RegistryView {
             words: self.words.all(),
+            refused: &self.refused,
             slots: &self.slots,
             #[cfg(not(feature = "std"))]
             rendered: &self.rendered,
@@ -214,6 +219,29 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
         layout: &'static Layout,
     ) -> Result<Timer<'_, HZ>, RegisterError> {
         self.view().timer(name, layout)
+    }
+
+    /// Returns how many registrations were refused for want of room: places, words or names; wraps.
+    ///
+    /// Programs that go on with a [`noop`](Counter::noop) handle lose no more than the metric, and
+    /// this tells that they did. Frames carry it as part of an EVENT, without anything to call; for
+    /// other reporters make it a metric:
+    ///
+    /// ```
+    /// use tapes_core::{Counter, RegisterError, Registry};
+    ///
+    /// static REGISTRY: Registry<2, 1> = Registry::new();
+    /// REGISTRY.gauge_fn("registry.refused", || REGISTRY.refused())?;
+    /// let sent = REGISTRY.counter("radio.sent")?;
+    /// let lost = REGISTRY.counter("radio.lost").unwrap_or(Counter::noop()); // no room
+    /// lost.increment();
+    /// assert_eq!(REGISTRY.refused(), 1);
+    /// # sent.increment();
+    /// # Ok::<(), RegisterError>(())
+    /// ```
+    #[must_use]
+    pub fn refused(&self) -> u32 {
+        self.view().refused()
     }
 
     /// Lets a declared group be read through this registry; takes one place, whatever its size.

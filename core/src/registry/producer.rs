@@ -1,10 +1,10 @@
 //! Gauges whose value is asked for at each reading.
 //!
-//! A producer runs in the context of the reader, outside any critical section. A NaN, and under
-//! `std` a panic, makes the gauge null for that reading; nothing else is affected.
+//! A producer runs in the context of the reader, outside any critical section. A `None`, a NaN, and
+//! under `std` a panic, makes the gauge null for that reading; nothing else is affected.
 
 use crate::clock::Clock;
-use crate::metric::{GaugeValue, Kind, Stored, Value};
+use crate::metric::{Kind, Stored, Value};
 use crate::sync::Cell;
 
 /// Something that gives a gauge's value when it is read.
@@ -19,62 +19,15 @@ pub trait Producer: Sync {
     fn value(&self) -> Value<'static>;
 }
 
-/// How a registry calls a producer.
-#[derive(Clone, Copy)]
-pub(super) enum Call {
-    F32(fn() -> f32),
-    I32(fn() -> i32),
-    U32(fn() -> u32),
-    Object(&'static dyn Producer),
-}
-
-impl core::fmt::Debug for Call {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_tuple("Call").field(&self.identity()).finish()
-    }
-}
-
-impl Call {
-    /// Returns what tells producers apart: the address of the function or object.
-    pub(super) fn identity(self) -> usize {
-        match self {
-            Self::F32(call) => call as usize,
-            Self::I32(call) => call as usize,
-            Self::U32(call) => call as usize,
-            Self::Object(object) => core::ptr::from_ref(object).cast::<()>() as usize,
-        }
-    }
-
-    pub(super) fn value(self) -> Value<'static> {
-        #[cfg(feature = "std")]
-        {
-            std::panic::catch_unwind(|| self.ask()).unwrap_or(Value::Null)
-        }
-        #[cfg(not(feature = "std"))]
-        self.ask()
-    }
-
-    fn ask(self) -> Value<'static> {
-        match self {
-            Self::F32(call) => call().sample(),
-            Self::I32(call) => call().sample(),
-            Self::U32(call) => call().sample(),
-            Self::Object(object) => object.value(),
-        }
-    }
-}
-
-// A producer that panicked is asked again at the next reading; what it shares is its own concern.
-#[cfg(feature = "std")]
-impl core::panic::RefUnwindSafe for Call {}
-#[cfg(feature = "std")]
-impl core::panic::UnwindSafe for Call {}
-
 mod private {
     use super::Call;
+    use crate::metric::Kind;
 
     /// A type that a producing function may return.
     pub trait Produced: Sized {
+        #[doc(hidden)]
+        const KIND: Kind;
+
         #[doc(hidden)]
         #[expect(private_interfaces, reason = "the trait is sealed")]
         fn call(producer: fn() -> Self) -> Call;
@@ -84,23 +37,109 @@ mod private {
 pub(super) use private::Produced as Callable;
 
 macro_rules! produced {
-    ($($type:ty, $variant:ident;)*) => {$(
-        impl private::Produced for $type {
-            #[expect(private_interfaces, reason = "the trait is sealed")]
-            fn call(producer: fn() -> Self) -> Call {
-                Call::$variant(producer)
+    ($($(#[$cfg:meta])* $type:ty, $always:ident, $sometimes:ident;)*) => {
+        /// How a registry calls a producer.
+        #[derive(Clone, Copy)]
+        pub(super) enum Call {
+            $(
+                $(#[$cfg])*
+                $always(fn() -> $type),
+                $(#[$cfg])*
+                $sometimes(fn() -> Option<$type>),
+            )*
+            Object(&'static dyn Producer),
+        }
+
+        impl Call {
+            /// Returns what tells producers apart: the address of the function or object.
+            pub(super) fn identity(self) -> usize {
+                match self {
+                    $(
+                        $(#[$cfg])*
+                        Self::$always(call) => call as usize,
+                        $(#[$cfg])*
+                        Self::$sometimes(call) => call as usize,
+                    )*
+                    Self::Object(object) => core::ptr::from_ref(object).cast::<()>() as usize,
+                }
+            }
+
+            fn ask(self) -> Value<'static> {
+                match self {
+                    $(
+                        $(#[$cfg])*
+                        Self::$always(call) => call().sample(),
+                        $(#[$cfg])*
+                        Self::$sometimes(call) => call().map_or(Value::Null, Stored::sample),
+                    )*
+                    Self::Object(object) => object.value(),
+                }
             }
         }
-    )*};
+
+        $(
+            $(#[$cfg])*
+            impl private::Produced for $type {
+                const KIND: Kind = <Self as Stored>::KIND;
+
+                #[expect(private_interfaces, reason = "the trait is sealed")]
+                fn call(producer: fn() -> Self) -> Call {
+                    Call::$always(producer)
+                }
+            }
+
+            $(#[$cfg])*
+            impl private::Produced for Option<$type> {
+                const KIND: Kind = <$type as Stored>::KIND;
+
+                #[expect(private_interfaces, reason = "the trait is sealed")]
+                fn call(producer: fn() -> Self) -> Call {
+                    Call::$sometimes(producer)
+                }
+            }
+        )*
+    };
 }
 
 produced! {
-    f32, F32;
-    i32, I32;
-    u32, U32;
+    f32, F32, OptionF32;
+    i32, I32, OptionI32;
+    u32, U32, OptionU32;
+    #[cfg(target_has_atomic = "64")]
+    f64, F64, OptionF64;
+    #[cfg(target_has_atomic = "64")]
+    i64, I64, OptionI64;
+    #[cfg(target_has_atomic = "64")]
+    u64, U64, OptionU64;
 }
 
-/// A type that a gauge's producing function may return: `f32`, `i32`, `u32`. Sealed.
+impl core::fmt::Debug for Call {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Call").field(&self.identity()).finish()
+    }
+}
+
+impl Call {
+    pub(super) fn value(self) -> Value<'static> {
+        #[cfg(feature = "std")]
+        {
+            std::panic::catch_unwind(|| self.ask()).unwrap_or(Value::Null)
+        }
+        #[cfg(not(feature = "std"))]
+        self.ask()
+    }
+}
+
+// A producer that panicked is asked again at the next reading; what it shares is its own concern.
+#[cfg(feature = "std")]
+impl core::panic::RefUnwindSafe for Call {}
+#[cfg(feature = "std")]
+impl core::panic::UnwindSafe for Call {}
+
+/// A type that a gauge's producing function may return. Sealed.
+///
+/// `f32`, `i32` and `u32`, where words have 64 bits `f64`, `i64` and `u64` too, and an `Option` of
+/// any: `None` makes the gauge null for that reading, as when a sensor does not answer.
 ///
 /// ```
 /// use tapes_core::{Produced, RegisterError, Registry};
@@ -112,11 +151,13 @@ produced! {
 /// }
 /// sensor("room.temperature", || 21.5f32)?;
 /// sensor("room.people", || 3u32)?;
+/// # fn read_pressure() -> Result<f32, ()> { Err(()) }
+/// sensor("room.pressure", || read_pressure().ok())?;
 /// # Ok::<(), RegisterError>(())
 /// ```
-pub trait Produced: private::Produced + GaugeValue {}
+pub trait Produced: private::Produced {}
 
-impl<T: private::Produced + GaugeValue> Produced for T {}
+impl<T: private::Produced> Produced for T {}
 
 /// The ratio of two numbers; null while the denominator is 0 or not finite.
 ///

@@ -19,7 +19,7 @@ use crate::metric::{
     LabelSet, Layout, Meter, Run, Sample, Timer, Unit, UpDown, live_value,
 };
 use crate::name::{check_label_name, is_branch_of};
-use crate::sync::registering;
+use crate::sync::{Cell, registering};
 
 /// A [`Registry`](crate::Registry) with its capacities erased, and the details that it registers
 /// with.
@@ -45,6 +45,7 @@ use crate::sync::registering;
 #[derive(Debug, Clone, Copy)]
 pub struct RegistryView<'r> {
     pub(super) words: Run<'r>,
+    pub(super) refused: &'r Cell,
     pub(super) slots: &'r [Once<Slot>],
     pub(super) rendered: RenderedNames<'r>,
     /// The registry that this one is attached to.
@@ -106,7 +107,7 @@ impl<'r> RegistryView<'r> {
         name: impl Into<MetricName<'n>>,
         producer: fn() -> T,
     ) -> Result<(), RegisterError> {
-        let mut shape = self.shape(T::KIND);
+        let mut shape = self.shape(<T as Callable>::KIND);
         shape.call = Some(<T as Callable>::call(producer));
         self.register(name.into(), shape).map(drop)
     }
@@ -224,7 +225,7 @@ impl<'r> RegistryView<'r> {
     ///
     /// See [`RegisterError`].
     pub fn attach(&self, group: Group<'static>) -> Result<(), RegisterError> {
-        registering(|| {
+        self.counting_refusals(|| {
             if self.filled().any(|slot| matches!(slot, Slot::Group(old) if old.is(&group))) {
                 return Ok(());
             }
@@ -275,7 +276,7 @@ impl<'r> RegistryView<'r> {
         if let Some(found) = self.find(rendered) {
             return found.serve(&wanted).map(|metric| self.run(metric));
         }
-        registering(|| {
+        self.counting_refusals(|| {
             // Somebody may have been faster between the look and the lock.
             if let Some(found) = self.find(rendered) {
                 return found.serve(&wanted).map(|metric| self.run(metric));
@@ -393,6 +394,34 @@ impl<'r> RegistryView<'r> {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Returns how many registrations were refused for want of room, as
+    /// [`Registry::refused`](crate::Registry::refused).
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "wraps, as documented")]
+    #[allow(trivial_numeric_casts, reason = "a word is u32 on some targets")]
+    pub fn refused(&self) -> u32 {
+        self.refused.load() as u32
+    }
+
+    /// Runs `register` while nobody else registers, and counts if there was no room.
+    pub(super) fn counting_refusals<T>(
+        &self,
+        register: impl FnOnce() -> Result<T, RegisterError>,
+    ) -> Result<T, RegisterError> {
+        registering(|| {
+            let result = register();
+            if matches!(
+                result,
+                Err(RegisterError::MetricsFull
+                    | RegisterError::WordsFull
+                    | RegisterError::NamesFull)
+            ) {
+                self.refused.store(self.refused.load().wrapping_add(1));
+            }
+            result
+        })
     }
 
     /// Returns the number of metrics, those of attached groups included.

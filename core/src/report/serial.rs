@@ -171,7 +171,7 @@ impl<const METRICS: usize, const WORDS: usize, const FRAME: usize>
         }
     }
 
-    /// Returns the encoder, to tell it what the registry refused or a receiver asked for.
+    /// Returns the encoder, to tell it what a receiver asked for or what else was lost.
     #[must_use]
     pub const fn encoder(&mut self) -> &mut Encoder<METRICS, WORDS> {
         &mut self.encoder

@@ -231,7 +231,10 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
         self.state.event
     }
 
-    /// Tells how many registrations the registry refused so far; sent as an EVENT when it changes.
+    /// Tells how many registrations were refused so far; sent as an EVENT when it changes.
+    ///
+    /// For those that the source does not count itself: of it and of
+    /// [`Source::refused`], the larger number is sent.
     pub fn set_registry_full(&mut self, count: u32) {
         self.state.change_event(|event| event.registry_full = count);
     }

@@ -72,6 +72,7 @@ impl Parts<'_> {
         if !core::mem::take(&mut self.state.whole) {
             self.observe(source);
         }
+        self.state.refused(source.refused());
         let until = source.metrics().min(METRICS_MAX);
         let first = self.state.dictionary.len();
         let mut scratch = FrameWriter::bare(buffer);

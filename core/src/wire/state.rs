@@ -170,6 +170,14 @@ impl State {
         self.eventful |= self.event != before;
     }
 
+    /// Takes in what a source says it refused, unless more is known.
+    pub(super) fn refused(&mut self, count: u32) {
+        if count > self.event.registry_full {
+            self.event.registry_full = count;
+            self.eventful = true;
+        }
+    }
+
     #[inline(never)]
     pub(super) fn begin(&mut self, uptime: u64) {
         if self.pending != Pending::None {

@@ -5,11 +5,11 @@
 use core::hint::black_box;
 
 use tapes_core::metric::Words;
-use tapes_core::metrics;
 use tapes_core::report::{Kept, Scheduler, SerialReporter};
 use tapes_core::wire::{
     Body, Deframer, Encoder, Epoch, Feed, Frame, Identity, Origin, frame_len, stream_len,
 };
+use tapes_core::{Registry, metrics};
 use tapes_probes::board::Timer;
 use tapes_probes::uart::Uart;
 
@@ -28,7 +28,16 @@ static JOB_WORDS: Words<{ Jobs::WORDS }> = Words::new();
 #[unsafe(link_section = ".uninit.tapes")]
 static KEPT: Kept<{ Jobs::METRICS }> = Kept::new();
 
+static REGISTRY: Registry<2, 2, 1> = Registry::new();
+
 const FRAME: usize = stream_len(frame_len(96, u64::MAX));
+
+/// Registers until there is no room, which is counted and sent.
+fn full() -> u32 {
+    let _ = REGISTRY.gauge_fn(("a.{}", black_box(1)), || black_box(None::<f32>));
+    let _ = black_box(REGISTRY.attach(&JOBS));
+    REGISTRY.refused()
+}
 
 /// Reads what came in, down to the last number.
 fn read(bytes: &[u8]) -> u64 {
@@ -62,6 +71,7 @@ fn main() -> ! {
         KEPT.reported(reporter.encoder());
         reporter.encoder().set_registry_full(black_box(3));
         reporter.encoder().observe(&JOBS);
+        reporter.encoder().observe(&REGISTRY);
         result
     })
     .with_error_hook(|error| _ = black_box(error));
@@ -69,6 +79,9 @@ fn main() -> ! {
     loop {
         JOBS.begun.increment();
         JOBS.time.record(black_box(99));
+        JOBS.time.record_duration(black_box(core::time::Duration::MAX));
+        JOBS.begun.add_wide(black_box(99));
+        black_box(full());
         JOBS.level.set(black_box(1.5));
         black_box(reports.poll());
         black_box(&mut line);
