@@ -32,7 +32,7 @@
 //! |---|---|---|---|
 //! | `std` | host clocks, owned names, a process-wide registry, registries within registries | std | – |
 //! | `macros` | attributes and derives: metrics of functions and types, labels | – | syn, when compiling |
-//! | `wire` | frames: encoder, decoder | – | cobs, heapless, postcard, serde |
+//! | `wire` | frames: encoder, decoder | – | cobs, postcard, serde |
 //! | `embedded-io` | the serial reporter over a blocking writer | `wire` | embedded-io |
 //! | `embedded-io-async` | the serial reporter over an async writer | `wire` | embedded-io-async |
 //! | `defmt` | the defmt reporter, `defmt::Format` of values, errors and handles | a logger and `-Tdefmt.x` in the binary | defmt; syn, when compiling |

@@ -1,5 +1,7 @@
 //! Names to register under: given as they are, or rendered from a template.
 
+use heapless::String;
+
 use crate::error::RegisterError;
 use crate::name::{NAME_LEN_MAX, NameError, check_metric_name};
 
@@ -66,14 +68,14 @@ impl MetricName<'_> {
     pub(super) fn render<'b>(&self, buffer: &'b mut Buffer) -> Result<&'b str, RegisterError> {
         match self.0 {
             #[cfg(not(feature = "std"))]
-            Inner::Static(name) => buffer.push(name.as_bytes())?,
+            Inner::Static(name) => push(buffer, name)?,
             #[cfg(feature = "std")]
-            Inner::Borrowed(name) => buffer.push(name.as_bytes())?,
+            Inner::Borrowed(name) => push(buffer, name)?,
             #[cfg(feature = "std")]
             Inner::Prefixed(prefix, name) => {
-                buffer.push(prefix.as_bytes())?;
-                buffer.push(b".")?;
-                buffer.push(name.as_bytes())?;
+                push(buffer, prefix)?;
+                push(buffer, ".")?;
+                push(buffer, name)?;
             }
             Inner::Template(template, argument) => {
                 let (before, after) =
@@ -81,12 +83,12 @@ impl MetricName<'_> {
                 if around_place(after).is_some() {
                     return Err(RegisterError::Name(NameError::Template));
                 }
-                buffer.push(before.as_bytes())?;
+                push(buffer, before)?;
                 match argument {
-                    Argument::Text(text) => buffer.push(text.as_bytes())?,
-                    Argument::Number(number) => buffer.push_number(number)?,
+                    Argument::Text(text) => push(buffer, text)?,
+                    Argument::Number(number) => push_number(buffer, number)?,
                 }
-                buffer.push(after.as_bytes())?;
+                push(buffer, after)?;
             }
         }
         let name = buffer.as_str();
@@ -136,76 +138,31 @@ fn around_place(template: &str) -> Option<(&str, &str)> {
 }
 
 /// Where a name is rendered: on the stack of whoever registers.
-#[derive(Debug)]
-pub(super) struct Buffer {
-    bytes: [u8; NAME_LEN_MAX],
-    len: usize,
+pub(super) type Buffer = String<NAME_LEN_MAX>;
+
+/// A rendered name as a registry keeps it without an allocator: 64 bytes with its length.
+#[cfg(not(feature = "std"))]
+pub(super) type Rendered = String<63, u8>;
+
+/// The error of a name that does not fit where it is to go.
+pub(super) const fn too_long() -> RegisterError {
+    RegisterError::Name(NameError::TooLong)
 }
 
-impl Buffer {
-    pub(super) const fn new() -> Self {
-        Self { bytes: [0; NAME_LEN_MAX], len: 0 }
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> Result<(), RegisterError> {
-        for byte in bytes {
-            let free = self.bytes.get_mut(self.len);
-            *free.ok_or(RegisterError::Name(NameError::TooLong))? = *byte;
-            self.len = self.len.saturating_add(1);
-        }
-        Ok(())
-    }
-
-    fn push_number(&mut self, number: u32) -> Result<(), RegisterError> {
-        let mut digits = [0u8; 10];
-        let mut rest = number;
-        let mut used = 0;
-        for digit in digits.iter_mut().rev() {
-            let value = (rest % 10) as u8;
-            *digit = b'0' | value;
-            rest /= 10;
-            used += 1;
-            if rest == 0 {
-                break;
-            }
-        }
-        let first = digits.len().saturating_sub(used);
-        self.push(digits.get(first..).unwrap_or_default())
-    }
-
-    fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..self.len).unwrap_or_default();
-        // Pieces of strings joined at their ends are a string.
-        core::str::from_utf8(bytes).unwrap_or_default()
-    }
+fn push(buffer: &mut Buffer, text: &str) -> Result<(), RegisterError> {
+    buffer.push_str(text).map_err(|_| too_long())
 }
 
-/// A rendered name as a registry keeps it without an allocator.
-#[cfg(not(feature = "std"))]
-#[derive(Debug)]
-pub(super) struct Rendered {
-    len: u8,
-    bytes: [u8; RENDERED_LEN_MAX],
-}
-
-/// Longest rendered name without an allocator, in bytes.
-#[cfg(not(feature = "std"))]
-const RENDERED_LEN_MAX: usize = 63;
-
-#[cfg(not(feature = "std"))]
-impl Rendered {
-    pub(super) fn new(name: &str) -> Result<Self, RegisterError> {
-        let mut bytes = [0; RENDERED_LEN_MAX];
-        let too_long = RegisterError::Name(NameError::TooLong);
-        let place = bytes.get_mut(..name.len()).ok_or(too_long)?;
-        for (to, from) in place.iter_mut().zip(name.as_bytes()) {
-            *to = *from;
+fn push_number(buffer: &mut Buffer, number: u32) -> Result<(), RegisterError> {
+    let mut digits = String::<10>::new();
+    let mut unit = 1_000_000_000;
+    while unit > 0 {
+        let digit = number / unit % 10;
+        if digit > 0 || !digits.is_empty() || unit == 1 {
+            let digit = char::from_digit(digit, 10).unwrap_or_default();
+            digits.push(digit).map_err(|_| too_long())?;
         }
-        Ok(Self { len: u8::try_from(name.len()).map_err(|_| too_long)?, bytes })
+        unit /= 10;
     }
-
-    pub(super) fn as_str(&self) -> &str {
-        let bytes = self.bytes.get(..usize::from(self.len)).unwrap_or_default();
-        core::str::from_utf8(bytes).unwrap_or_default()
-    }
+    push(buffer, &digits)
 }

@@ -7,7 +7,7 @@ use tapes_hooks::Once;
 use super::details::Details;
 use super::exclusive::ExclusiveView;
 #[cfg(not(feature = "std"))]
-use super::name::Rendered;
+use super::name::{Rendered, too_long};
 use super::name::{Buffer, MetricName};
 use super::producer::{Call, Callable, Produced, Producer};
 use super::slot::{KeptName, Metric, RenderedNames, Shape, Slot};
@@ -318,7 +318,8 @@ impl<'r> RegistryView<'r> {
         let free = self.rendered.iter().position(|place| place.get().is_none());
         let i = free.ok_or(RegisterError::NamesFull)?;
         let place = self.rendered.get(i).ok_or(RegisterError::NamesFull)?;
-        place.set(Rendered::new(name)?).map_err(|_| RegisterError::NamesFull)?;
+        let name = Rendered::try_from(name).map_err(|_| too_long())?;
+        place.set(name).map_err(|_| RegisterError::NamesFull)?;
         Ok(KeptName::Rendered(i))
     }
 
