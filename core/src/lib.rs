@@ -35,7 +35,7 @@
 //! | `wire` | frames: encoder, decoder | – | cobs, postcard, serde |
 //! | `embedded-io` | the serial reporter over a blocking writer | `wire` | embedded-io |
 //! | `embedded-io-async` | the serial reporter over an async writer | `wire` | embedded-io-async |
-//! | `defmt` | the defmt reporter, `defmt::Format` of values, errors and handles | a logger and `-Tdefmt.x` in the binary | defmt; syn, when compiling |
+//! | `defmt` | the defmt reporter, `defmt::Format` of everything public | a logger and `-Tdefmt.x` in the binary | defmt; syn, when compiling |
 //! | `embassy-time` | a clock | a time driver in the binary | embassy-time |
 //! | `lanes-1` | recording through the lane hook of one core | the hook in the binary | – |
 //! | `lanes-2` | a lane for each of two cores, with `std` for threads | the hook, without `std` | RAM twice |

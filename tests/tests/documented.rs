@@ -11,7 +11,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use syn::{
-    Attribute, Expr, ExprLit, ImplItem, Item, Lit, LitStr, Meta, TraitItem, UseTree, Visibility,
+    Attribute, Expr, ExprLit, Ident, ImplItem, Item, ItemImpl, Lit, LitStr, Meta, TraitItem,
+    UseTree, Visibility,
 };
 
 /// Packages of the core's family, each with its root file's folder.
@@ -29,6 +30,10 @@ struct Package {
     exported: BTreeSet<String>,
     /// Words in the shown lines of examples.
     shown: BTreeSet<String>,
+    /// Public structs and enums that firmware may use.
+    types: BTreeSet<String>,
+    /// Types that have a `defmt::Format`.
+    formatted: BTreeSet<String>,
 }
 
 /// The documentation in attributes of a file.
@@ -54,6 +59,11 @@ fn is_hidden(attributes: &[Attribute]) -> bool {
         Meta::List(list) => list.path.is_ident("doc") && list.tokens.to_string() == "hidden",
         _ => false,
     })
+}
+
+fn is_format(it: &ItemImpl) -> bool {
+    let last = it.trait_.as_ref().and_then(|(_, path, _)| path.segments.last());
+    last.is_some_and(|segment| segment.ident == "Format")
 }
 
 fn has(attributes: &[Attribute], name: &str) -> bool {
@@ -97,6 +107,25 @@ impl Package {
         }
     }
 
+    /// Notes a type that firmware may use, and whether it derives `defmt::Format`.
+    fn type_of_firmware(&mut self, visibility: &Visibility, attrs: &[Attribute], name: &Ident) {
+        let of = |name: &str, word: &str| {
+            attrs.iter().any(|attribute| match &attribute.meta {
+                Meta::List(list) => {
+                    list.path.is_ident(name) && list.tokens.to_string().contains(word)
+                }
+                _ => false,
+            })
+        };
+        let on_hosts = of("cfg", "\"std\"");
+        if matches!(visibility, Visibility::Public(_)) && !on_hosts && !is_hidden(attrs) {
+            self.types.insert(name.to_string());
+        }
+        if of("cfg_attr", "Format") || of("derive", "Format") {
+            self.formatted.insert(name.to_string());
+        }
+    }
+
     /// Notes an item: public if `reached`, else if the name `by` is exported somewhere.
     fn note(&mut self, name: String, by: &str, file: &Path, reached: bool) {
         let place = file.display().to_string();
@@ -115,8 +144,14 @@ impl Package {
             }
         };
         match item {
-            Item::Struct(it) => simple(&it.vis, &it.attrs, it.ident.to_string()),
-            Item::Enum(it) => simple(&it.vis, &it.attrs, it.ident.to_string()),
+            Item::Struct(it) => {
+                simple(&it.vis, &it.attrs, it.ident.to_string());
+                self.type_of_firmware(&it.vis, &it.attrs, &it.ident);
+            }
+            Item::Enum(it) => {
+                simple(&it.vis, &it.attrs, it.ident.to_string());
+                self.type_of_firmware(&it.vis, &it.attrs, &it.ident);
+            }
             Item::Fn(it) if has(&it.attrs, "proc_macro_derive") => {
                 // Its own name is nobody's business; that of the derive is the trait's.
                 read_examples(&docs(&it.attrs, file), &mut self.shown);
@@ -152,6 +187,16 @@ impl Package {
                         self.note(method.sig.ident.to_string(), &by, file, false);
                     }
                 }
+            }
+            Item::Impl(it) if is_format(it) => {
+                if let syn::Type::Path(path) = &*it.self_ty {
+                    self.formatted.extend(path.path.segments.last().map(|it| it.ident.to_string()));
+                }
+            }
+            Item::Macro(it) if it.mac.path.is_ident("by_name") => {
+                let words = it.mac.tokens.to_string();
+                let names = words.split(|c: char| !c.is_alphanumeric() && c != '_');
+                self.formatted.extend(names.map(str::to_owned));
             }
             Item::Use(it) if matches!(it.vis, Visibility::Public(_)) => {
                 names(&it.tree, &mut self.exported);
@@ -210,4 +255,17 @@ fn every_public_item_is_in_an_example() {
         .map(|(name, place)| format!("{name} in {}", place.rsplit("../").next().unwrap_or(place)))
         .collect();
     assert!(missing.is_empty(), "{} of {}: {missing:#?}", missing.len(), public.len());
+}
+
+/// If this fails, a firmware cannot derive `defmt::Format` for a struct that holds such a thing.
+#[test]
+fn every_public_type_of_the_core_has_a_format() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut read = Package::default();
+    read.read(&root.join("core/src/lib.rs"), true);
+    let public = read.public();
+    let types: Vec<&String> = read.types.iter().filter(|it| public.contains_key(*it)).collect();
+    assert!(types.len() > 80, "only {} types were found", types.len());
+    let missing: Vec<_> = types.iter().filter(|name| !read.formatted.contains(**name)).collect();
+    assert!(missing.is_empty(), "{} of {}: {missing:?}", missing.len(), types.len());
 }

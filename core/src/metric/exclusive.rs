@@ -204,6 +204,7 @@ impl Claim {
 /// # Ok::<(), RegisterError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Takeable<H: 'static> {
     handle: H,
     claim: &'static Claim,

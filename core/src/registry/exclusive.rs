@@ -28,6 +28,7 @@ use crate::metric::{Counter, Exclusive, Histogram, Kind, Layout, Meter, Run, Tim
 /// # Ok::<(), RegisterError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ExclusiveView<'r> {
     view: RegistryView<'r>,
 }

@@ -6,9 +6,9 @@ use tapes_hooks::Once;
 
 use super::details::Details;
 use super::exclusive::ExclusiveView;
+use super::name::{Buffer, MetricName};
 #[cfg(not(feature = "std"))]
 use super::name::{Rendered, too_long};
-use super::name::{Buffer, MetricName};
 use super::producer::{Call, Callable, Produced, Producer};
 use super::slot::{KeptName, Metric, RenderedNames, Shape, Slot};
 use crate::error::RegisterError;

@@ -58,6 +58,8 @@ mod defmt_group;
 mod defmt_quantiles;
 #[cfg(feature = "defmt")]
 mod defmt_reporter;
+#[cfg(feature = "defmt")]
+mod defmt_workers;
 #[cfg(feature = "wire")]
 mod kept;
 mod schedule;

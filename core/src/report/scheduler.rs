@@ -76,7 +76,7 @@ where
 ///
 /// One context polls, starts and stops it. Reports run in that context.
 pub struct Scheduler<C, R: Reporter, H = fn(<R as Reporter>::Error)> {
-    schedule: Schedule,
+    pub(super) schedule: Schedule,
     clock: C,
     reporter: R,
     /// Gets every error.

@@ -89,6 +89,7 @@ impl Format {
 /// assert_eq!(has, [false, false, true, false]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ClassicBuckets<'a> {
     /// `2^scale` an octave where the metric is that fine, and both ends of its range: see

@@ -43,6 +43,7 @@ impl core::error::Error for Malformed {}
 
 /// One value as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Reading<'a> {
     /// A counter, meter or unsigned gauge.

@@ -87,6 +87,7 @@ pub struct Frame<'a> {
 
 /// What a frame carries.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Body<'a> {
     /// Who speaks.
