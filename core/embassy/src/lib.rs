@@ -1,4 +1,4 @@
-//! Reports of `tapes` as tasks of embassy.
+//! Reports of `tapes` as tasks of embassy, and metrics of embassy's executors.
 //!
 //! One line is a task that reports for as long as the device runs:
 //!
@@ -35,6 +35,9 @@
 //!
 //! [`Reports`] does the same for anything that is reported, with more to choose from.
 //!
+//! [`trace_executors!`] tells what the executors themselves do: load, idle time, and for each task how
+//! long its polls take and how late they come.
+//!
 //! # Interrupts and cores
 //!
 //! Reports run in their task, on its executor. A [`Control`] stops them from any context, in a
@@ -55,9 +58,21 @@
 #![warn(clippy::std_instead_of_core, clippy::alloc_instead_of_core, clippy::exhaustive_enums)]
 
 mod control;
+mod load;
 mod reports;
 mod stream;
+mod trace;
+mod trace_macro;
 
 pub use control::Control;
 pub use reports::{Failure, Reports};
 pub use stream::{StreamReporter, report_every};
+pub use trace::{At, Trace, Tracer};
+
+/// What macros expand to; no part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::load::Loads;
+    pub use tapes_core::clock::Clock;
+    pub use tapes_core::{Label, metrics};
+}
