@@ -163,6 +163,14 @@ impl<'a> Reader<'a> {
 
     /// Reads a varint of at most 64 bits; longer ones are malformed.
     pub(crate) const fn uvarint(&mut self) -> Option<u64> {
+        // Most are one byte. Not on devices, which read little and have to hold the code.
+        #[cfg(feature = "std")]
+        if let Some((first, tail)) = self.rest.split_first()
+            && *first < 0x80
+        {
+            self.rest = tail;
+            return Some(*first as u64);
+        }
         let mut value = 0u64;
         let mut shift = 0;
         while shift < 64 {

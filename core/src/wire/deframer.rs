@@ -80,7 +80,7 @@ impl<const N: usize> Deframer<N> {
         if core::mem::take(&mut self.returned) {
             self.buffer.clear();
         }
-        let mut rest = input;
+        let mut rest = self.copy_run(input);
         while let Some((byte, tail)) = rest.split_first() {
             rest = tail;
             if self.skipping {
@@ -88,12 +88,13 @@ impl<const N: usize> Deframer<N> {
                 continue;
             }
             match self.decoder.feed(*byte) {
-                Ok(DecodeResult::NoData | DecodeResult::DataStart) => {}
+                Ok(DecodeResult::NoData | DecodeResult::DataStart) => rest = self.copy_run(rest),
                 Ok(DecodeResult::DataContinue(byte)) => {
                     if self.buffer.push(byte).is_err() {
                         *self = Self { skipping: true, ..Self::new() };
                         return Feed::Oversize { rest };
                     }
+                    rest = self.copy_run(rest);
                 }
                 Ok(DecodeResult::DataComplete) if !self.buffer.is_empty() => {
                     self.returned = true;
@@ -107,5 +108,22 @@ impl<const N: usize> Deframer<N> {
             }
         }
         Feed::Consumed
+    }
+
+    /// Takes the bytes of a COBS block that stand as they are, as far as they are there, are not
+    /// 0x00 and fit; anything else is for the decoder. Returns the rest.
+    fn copy_run<'i>(&mut self, input: &'i [u8]) -> &'i [u8] {
+        let (DecoderState::Grab(left) | DecoderState::GrabChain(left)) = &mut self.decoder else {
+            return input;
+        };
+        let run = input.get(..usize::from(*left)).unwrap_or(input);
+        let len = run.iter().position(|byte| *byte == 0).unwrap_or(run.len());
+        let Some((run, rest)) = input.split_at_checked(len) else { return input };
+        if self.buffer.extend_from_slice(run).is_err() {
+            return input;
+        }
+        // No more than `left` bytes were taken.
+        *left = left.saturating_sub(u8::try_from(len).unwrap_or(u8::MAX));
+        rest
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use tapes_core::wire::{Body, Frame, Origin, Reading};
+use tapes_core::wire::{Body, DataBody, Frame, Origin, Reading};
 
 use super::device::DeviceCounts;
 use super::dictionary::Entries;
-use super::epoch::{Applied, Change, EpochData, Facts, Observed, Room};
+use super::epoch::{Applied, Change, EpochData, Facts, Room};
 use super::identity::{EpochKey, MetricKey, NodeId};
+use super::intake::{Intake, Taken};
 use super::limits::Limits;
 use super::record::Record;
 use super::refusal::Refusal;
@@ -19,6 +20,11 @@ pub(super) trait Target {
     fn data(&self) -> Option<&EpochData>;
 
     fn apply(&mut self, change: Change) -> Applied;
+
+    /// Calls `f` with the data, the room it has, and a list for the bases it makes; it may change
+    /// values otherwise. `None` if there is no data.
+    fn edit<R>(&mut self, f: impl FnOnce(&mut EpochData, Room, &mut Vec<Change>) -> R)
+    -> Option<R>;
 
     /// Looks for the announced dictionary elsewhere. Returns whether it was found.
     fn assume(&mut self) -> bool;
@@ -40,6 +46,13 @@ impl Target for Bound<'_> {
 
     fn apply(&mut self, change: Change) -> Applied {
         self.state.apply(self.origin, self.key, Mutation::Change(change), self.limits)
+    }
+
+    fn edit<R>(
+        &mut self,
+        f: impl FnOnce(&mut EpochData, Room, &mut Vec<Change>) -> R,
+    ) -> Option<R> {
+        self.state.edit(self.origin, self.key, self.limits, f)
     }
 
     fn assume(&mut self) -> bool {
@@ -71,6 +84,13 @@ impl Target for Loose<'_> {
         self.data.apply(change, self.room)
     }
 
+    fn edit<R>(
+        &mut self,
+        f: impl FnOnce(&mut EpochData, Room, &mut Vec<Change>) -> R,
+    ) -> Option<R> {
+        Some(f(self.data, self.room, &mut Vec::new()))
+    }
+
     fn assume(&mut self) -> bool {
         false
     }
@@ -86,6 +106,8 @@ pub(super) struct Absorber<'a> {
     pub(super) uptime: Option<Duration>,
     /// Whether a value was news.
     pub(super) news: bool,
+    /// The last histogram that was read, for its memory.
+    histogram: Stored,
 }
 
 impl<'a> Absorber<'a> {
@@ -94,7 +116,7 @@ impl<'a> Absorber<'a> {
         node: NodeId,
         counts: &'a mut DeviceCounts,
     ) -> Self {
-        Self { entries, node, counts, uptime: None, news: false }
+        Self { entries, node, counts, uptime: None, news: false, histogram: Stored::Null }
     }
 
     /// Makes all changes that a frame means.
@@ -119,16 +141,9 @@ impl<'a> Absorber<'a> {
                 self.settle(target);
             }
             Body::Data(values) => {
-                for value in *values {
-                    let (id, reading) = value.map_err(|_| Refusal::Entry)?;
-                    if let Reading::Family(cells) = reading {
-                        for (cell, reading) in cells {
-                            self.reading(target, MetricKey { id, cell }, seq, &reading);
-                        }
-                    } else {
-                        self.reading(target, MetricKey::new(id), seq, &reading);
-                    }
-                }
+                let result =
+                    target.edit(|data, room, bases| self.data((data, room, bases), *values, seq));
+                return result.unwrap_or(Ok(()));
             }
             // A frame of a later version.
             _ => {}
@@ -161,32 +176,45 @@ impl<'a> Absorber<'a> {
         }
     }
 
-    fn reading(
+    fn data(
         &mut self,
-        target: &mut impl Target,
-        key: MetricKey,
+        (data, room, bases): (&mut EpochData, Room, &mut Vec<Change>),
+        values: DataBody<'_>,
         seq: u64,
-        reading: &Reading<'_>,
-    ) {
-        match Stored::from_reading(reading) {
-            Some(value) => self.record(target, key, Record { seq, value }),
-            None => self.counts.misfits += 1,
+    ) -> Result<(), Refusal> {
+        let intake = Intake { uptime: self.uptime, node: self.node, room };
+        let mut reading = |key, reading: &Reading<'_>| {
+            let mut plain = Stored::Null;
+            let is_histogram = matches!(reading, Reading::Histogram(_));
+            let value = if is_histogram { &mut self.histogram } else { &mut plain };
+            if value.read(reading) {
+                let taken = data.take_in(key, seq, value, &intake, bases);
+                note(self.counts, &mut self.news, taken);
+            } else {
+                self.counts.misfits += 1;
+            }
+        };
+        for value in values {
+            let (id, value) = value.map_err(|_| Refusal::Entry)?;
+            if let Reading::Family(cells) = value {
+                for (cell, value) in cells {
+                    reading(MetricKey { id, cell }, &value);
+                }
+            } else {
+                reading(MetricKey::new(id), &value);
+            }
         }
+        Ok(())
     }
 
-    fn record(&mut self, target: &mut impl Target, key: MetricKey, record: Record) {
-        match target.data().map(|data| data.observe(key, record, self.uptime, self.node)) {
-            Some(Observed::Change(change)) => {
-                if let Change::Record(key, _, record) = &change
-                    && target.data().is_some_and(|data| data.wants_base(*key))
-                {
-                    self.change(target, Change::Base(*key, record.value.clone()));
-                }
-                self.change(target, change);
-            }
-            Some(Observed::Misfit) => self.counts.misfits += 1,
-            Some(Observed::Fallen) => self.counts.conflicts += 1,
-            Some(Observed::Stale) | None => {}
+    fn record(&mut self, target: &mut impl Target, key: MetricKey, mut record: Record) {
+        let (uptime, node) = (self.uptime, self.node);
+        let taken = target.edit(|data, room, bases| {
+            let intake = Intake { uptime, node, room };
+            data.take_in(key, record.seq, &mut record.value, &intake, bases)
+        });
+        if let Some(taken) = taken {
+            note(self.counts, &mut self.news, taken);
         }
     }
 
@@ -198,12 +226,23 @@ impl<'a> Absorber<'a> {
 
     fn change(&mut self, target: &mut impl Target, change: Change) {
         let is_value = matches!(change, Change::Record(..) | Change::Undescribed(..));
-        let applied = target.apply(change);
-        self.news |= is_value && matches!(applied, Applied::Done | Applied::Conflict);
-        match applied {
-            Applied::Done | Applied::Unchanged | Applied::Meaning => {}
-            Applied::Conflict => self.counts.conflicts += 1,
-            Applied::Full => self.counts.full += 1,
+        let mut news = false;
+        note(self.counts, &mut news, Taken::Applied(target.apply(change)));
+        self.news |= is_value && news;
+    }
+}
+
+/// Counts what became of a value or another change.
+fn note(counts: &mut DeviceCounts, news: &mut bool, taken: Taken) {
+    match taken {
+        Taken::Applied(Applied::Done) => *news = true,
+        Taken::Applied(Applied::Conflict) => {
+            *news = true;
+            counts.conflicts += 1;
         }
+        Taken::Applied(Applied::Full) => counts.full += 1,
+        Taken::Applied(Applied::Unchanged | Applied::Meaning) | Taken::Stale => {}
+        Taken::Misfit => counts.misfits += 1,
+        Taken::Fallen => counts.conflicts += 1,
     }
 }

@@ -54,7 +54,7 @@ impl Fleet {
         let held = device.held.remove(&key);
         self.open_epoch(origin, key, arrival)?;
         if let Some(slot) = held {
-            self.adopt(origin, key, slot);
+            self.adopt(origin, key, *slot);
         }
         Ok(Place::Open(key))
     }
@@ -104,7 +104,7 @@ impl Fleet {
         }
         let device = self.devices.entry(origin).or_default();
         device.opened(arrival.now);
-        device.sessions.insert(key, Session::owned_by(arrival.link));
+        device.sessions.insert(key, Box::new(Session::owned_by(arrival.link)));
         Ok(())
     }
 

@@ -78,11 +78,12 @@ impl DeviceCounts {
 /// One device as it is being received.
 #[derive(Debug, Default)]
 pub(super) struct Device {
-    pub(super) sessions: BTreeMap<EpochKey, Session>,
+    /// Behind pointers, since a tree has room for eleven of them where there is one.
+    pub(super) sessions: BTreeMap<EpochKey, Box<Session>>,
     /// Epochs that began too soon after others.
-    pub(super) held: BTreeMap<EpochKey, Slot>,
+    pub(super) held: BTreeMap<EpochKey, Box<Slot>>,
     /// Data of the life that seems to have begun again under an epoch.
-    suspect: Option<(EpochKey, EpochData)>,
+    suspect: Option<(EpochKey, Box<EpochData>)>,
     pub(super) counts: DeviceCounts,
     /// The counts as they were saved last.
     saved: DeviceCounts,
@@ -161,7 +162,7 @@ impl Device {
         if self.suspect.as_ref().is_none_or(|(suspect, _)| *suspect != key) {
             self.suspect = None;
         }
-        &mut self.suspect.get_or_insert_with(|| (key, EpochData::default())).1
+        &mut self.suspect.get_or_insert_with(|| (key, Box::default())).1
     }
 
     /// Forgets what a life under an epoch seemed to say: the old one goes on.
@@ -171,6 +172,6 @@ impl Device {
 
     /// Takes out the data of the life that began again under an epoch.
     pub(super) fn take_suspect(&mut self, key: EpochKey) -> Option<EpochData> {
-        self.suspect.take_if(|(suspect, _)| *suspect == key).map(|(_, data)| data)
+        self.suspect.take_if(|(suspect, _)| *suspect == key).map(|(_, data)| *data)
     }
 }

@@ -1,7 +1,7 @@
 //! Dictionaries: what the ids of one epoch mean.
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use tapes_core::metric::Descriptor;
 use tapes_core::wire::DictionaryHash;
 
 use super::entry::Entry;
+use super::sorted::Sorted;
 
 /// Length and hash of a dictionary, as frames announce it.
 pub use tapes_core::wire::Dictionary as Announced;
@@ -38,7 +39,7 @@ struct Known {
 /// The entries of one epoch, by id. Within an epoch they never change and are only added to.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
-    entries: BTreeMap<u32, Known>,
+    entries: Sorted<u32, Known>,
     announced: Announced,
 }
 
@@ -46,18 +47,18 @@ impl Dictionary {
     /// Returns the entry of a metric.
     #[must_use]
     pub fn get(&self, id: u32) -> Option<&Arc<Entry>> {
-        self.entries.get(&id).map(|known| &known.entry)
+        self.entries.get(id).map(|known| &known.entry)
     }
 
     /// Returns the entries by ascending id.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Arc<Entry>)> {
-        self.entries.iter().map(|(id, known)| (*id, &known.entry))
+        self.entries.iter().map(|(id, known)| (id, &known.entry))
     }
 
     /// Returns the entries by ascending id, and whether each is only assumed: taken over from another
     /// epoch and not yet heard in this one.
     pub fn known(&self) -> impl Iterator<Item = (u32, &Arc<Entry>, bool)> {
-        self.entries.iter().map(|(id, known)| (*id, &known.entry, known.assumed))
+        self.entries.iter().map(|(id, known)| (id, &known.entry, known.assumed))
     }
 
     /// Returns the number of known entries.
@@ -86,8 +87,8 @@ impl Dictionary {
 
     /// Adds an entry that the sender sent in this epoch.
     pub fn describe(&mut self, id: u32, entry: Arc<Entry>) -> Described {
-        let Some(known) = self.entries.get_mut(&id) else {
-            self.entries.insert(id, Known { entry, assumed: false });
+        let Some(known) = self.entries.get_mut(id) else {
+            self.entries.insert_new(id, Known { entry, assumed: false });
             return Described::New;
         };
         if known.entry.body() == entry.body() {
@@ -124,27 +125,22 @@ impl Dictionary {
         if self.announced.len == 0 || hash.value() != self.announced.hash {
             return false;
         }
-        for (id, known) in other.entries.range(..self.announced.len) {
+        for (id, known) in other.entries.below(self.announced.len) {
             let known = Known { entry: Arc::clone(&known.entry), assumed: true };
-            self.entries.entry(*id).or_insert(known);
+            self.entries.insert_new(id, known);
         }
         true
     }
 
     /// Takes over one entry from another epoch. Returns whether the id was unknown.
     pub fn assume_one(&mut self, id: u32, entry: Arc<Entry>) -> bool {
-        let is_new = !self.entries.contains_key(&id);
-        if is_new {
-            self.entries.insert(id, Known { entry, assumed: true });
-        }
-        is_new
+        self.entries.insert_new(id, Known { entry, assumed: true })
     }
 
     /// Returns the first `len` entries, `None` if one is missing.
     fn prefix(&self, len: u32) -> Option<impl Iterator<Item = &Arc<Entry>>> {
-        let entries = self.entries.range(..len);
-        let known = self.entries.range(..len).count();
-        (u32::try_from(known) == Ok(len)).then(|| entries.map(|(_, known)| &known.entry))
+        let entries = self.entries.below(len);
+        (u32::try_from(entries.len()) == Ok(len)).then(|| entries.map(|(_, known)| &known.entry))
     }
 }
 

@@ -4,16 +4,17 @@
 //! all that persistence needs.
 
 use std::collections::BTreeMap;
-use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tapes_core::wire::{Event, Hello, ResetReason};
 
+use super::bases::Bases;
 use super::dictionary::{Announced, Described, Dictionary};
 use super::entry::Entry;
 use super::identity::{Ingest, MetricKey, NodeId};
 use super::record::{Merged, Record};
+use super::records::{Dirty, Records};
 use super::series::Class;
 use super::value::Stored;
 use super::widen::{Falls, fell, widen_value, wraps};
@@ -106,22 +107,6 @@ pub struct Room {
     pub bytes: usize,
 }
 
-/// What of a record changed since changes were taken last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Dirty {
-    Nothing,
-    /// Only its sequence number, as in most keyframes.
-    Seq,
-    Value,
-}
-
-/// A record, and what of it changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Kept {
-    record: Record,
-    dirty: Dirty,
-}
-
 /// A value that waits for its dictionary entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Waiting {
@@ -133,23 +118,23 @@ struct Waiting {
 /// Dictionary and values of one epoch.
 #[derive(Debug, Clone, Default)]
 pub struct EpochData {
-    dictionary: Dictionary,
-    records: BTreeMap<(MetricKey, Ingest), Kept>,
+    pub(super) dictionary: Dictionary,
+    pub(super) records: Records,
     waiting: BTreeMap<MetricKey, Waiting>,
     /// Whether values began at zero while this receiver's state existed; `None` if unknown.
     began_here: Option<bool>,
     /// The first values of an epoch that began before, or perhaps did.
-    bases: BTreeMap<MetricKey, Stored>,
+    bases: Bases,
     /// Whether a record or a waiting value changed since changes were taken last.
-    dirty: bool,
+    pub(super) dirty: bool,
     facts: Option<Facts>,
     losses: Option<(u64, Event)>,
     /// Memory of entries and values, an estimate.
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
-/// Memory of a map's node for each element, in bytes; an estimate.
-const NODE_BYTES: usize = 48;
+/// Memory of an element's place, in bytes; an estimate.
+pub(super) const NODE_BYTES: usize = 48;
 
 impl EpochData {
     /// Returns the dictionary.
@@ -172,7 +157,7 @@ impl EpochData {
 
     /// Returns the records by metric and ingest.
     pub fn records(&self) -> impl Iterator<Item = (MetricKey, Ingest, &Record)> {
-        self.records.iter().map(|((key, ingest), kept)| (*key, *ingest, &kept.record))
+        self.records.iter()
     }
 
     /// Returns whether values began at zero while this receiver's state existed; `None` if that is
@@ -185,7 +170,7 @@ impl EpochData {
     /// Returns what of a value was counted while this receiver's state existed, `None` if all.
     #[must_use]
     pub fn observed(&self, key: MetricKey, value: &Stored) -> Option<Stored> {
-        self.bases.get(&key).map(|base| value.since(base))
+        self.bases.get(key).map(|base| value.since(&base))
     }
 
     /// Returns whether a first value of this metric is to be kept as its base.
@@ -193,14 +178,9 @@ impl EpochData {
         let is_adding =
             |entry: &Arc<Entry>| entry.description().is_ok_and(|d| Class::of(d.kind).adds_up());
         self.began_here != Some(true)
-            && !self.bases.contains_key(&key)
-            && self.records_of(key).next().is_none()
+            && !self.bases.contains(key)
+            && !self.records.has(key)
             && self.dictionary.get(key.id).is_some_and(is_adding)
-    }
-
-    fn records_of(&self, key: MetricKey) -> impl Iterator<Item = &Record> {
-        let all = (key, Ingest::Absolute)..=(key, Ingest::Widened(NodeId([u8::MAX; 16])));
-        self.records.range(all).map(|(_, kept)| &kept.record)
     }
 
     /// Returns the metrics that have a value and whose entry is known, with that entry; the value
@@ -208,14 +188,14 @@ impl EpochData {
     pub fn values(&self) -> impl Iterator<Item = (MetricKey, &Arc<Entry>, &Stored)> {
         let mut records = self.records.iter().peekable();
         let best = std::iter::from_fn(move || {
-            let ((key, _), first) = records.next()?;
-            let mut best = &first.record.value;
-            while let Some((_, kept)) = records.next_if(|((next, _), _)| next == key) {
-                if kept.record.value.count().unwrap_or(0) > best.count().unwrap_or(0) {
-                    best = &kept.record.value;
+            let (key, _, first) = records.next()?;
+            let mut best = &first.value;
+            while let Some((.., other)) = records.next_if(|(next, ..)| *next == key) {
+                if other.value.count().unwrap_or(0) > best.count().unwrap_or(0) {
+                    best = &other.value;
                 }
             }
-            Some((*key, best))
+            Some((key, best))
         });
         best.filter_map(|(key, value)| Some((key, self.dictionary.get(key.id)?, value)))
     }
@@ -255,7 +235,7 @@ impl EpochData {
         }
         let wraps = wraps(description.kind, description.bits);
         let ingest = if wraps { Ingest::Widened(node) } else { Ingest::Absolute };
-        let known = self.records.get(&(key, ingest)).map(|kept| &kept.record);
+        let known = self.records.get(key, ingest);
         if Class::of(description.kind).adds_up()
             && let Some(known) = known.filter(|known| known.seq <= record.seq)
             && fell(&known.value, &record.value, description.bits, uptime)
@@ -288,8 +268,8 @@ impl EpochData {
                 }
             }
             Change::Describe(id, entry) => self.describe(id, entry, room),
-            Change::Record(key, ingest, record) => self.record((key, ingest), record, room),
-            Change::Again(key, ingest, seq) => self.again((key, ingest), seq),
+            Change::Record(key, ingest, record) => self.record(key, ingest, record, room),
+            Change::Again(key, ingest, seq) => self.again(key, ingest, seq),
             Change::Undescribed(key, record) => self.wait(key, record, room),
             Change::Began(here) => self.begin(here),
             Change::Base(key, value) => self.base(key, value, room),
@@ -323,7 +303,7 @@ impl EpochData {
         }
         self.began_here = Some(here);
         if here {
-            let freed = self.bases.values().map(|base| base.size_bytes() + NODE_BYTES);
+            let freed = self.bases.sizes_bytes().map(|bytes| bytes + NODE_BYTES);
             self.bytes = self.bytes.saturating_sub(freed.sum());
             self.bases.clear();
         }
@@ -331,15 +311,15 @@ impl EpochData {
     }
 
     fn base(&mut self, key: MetricKey, value: Stored, room: Room) -> Applied {
-        let bytes = value.size_bytes() + NODE_BYTES;
-        if self.began_here == Some(true) || self.bases.contains_key(&key) {
+        if self.began_here == Some(true) || self.bases.contains(key) {
             return Applied::Unchanged;
         }
+        let bytes = Bases::size_bytes_of(&value) + NODE_BYTES;
         if !self.has_room(bytes, room) {
             return Applied::Full;
         }
         self.bytes = self.bytes.saturating_add(bytes);
-        self.bases.insert(key, value);
+        self.bases.insert(key, &value);
         Applied::Done
     }
 
@@ -387,14 +367,13 @@ impl EpochData {
         }
     }
 
-    fn record(&mut self, key: (MetricKey, Ingest), record: Record, room: Room) -> Applied {
-        self.stop_waiting(key.0);
+    fn record(&mut self, key: MetricKey, at: Ingest, record: Record, room: Room) -> Applied {
+        self.stop_waiting(key);
         let bytes = record.value.size_bytes() + NODE_BYTES;
-        let Some(known) = self.records.get_mut(&key) else {
-            if !self.has_room(bytes, room) {
+        let Some(known) = self.records.get_mut(key, at) else {
+            if !self.has_room(bytes, room) || !self.records.insert(key, at, record) {
                 return Applied::Full;
             }
-            self.records.insert(key, Kept { record, dirty: Dirty::Value });
             self.dirty = true;
             self.bytes = self.bytes.saturating_add(bytes);
             return Applied::Done;
@@ -415,8 +394,8 @@ impl EpochData {
         if merged == Merged::Conflict { Applied::Conflict } else { Applied::Done }
     }
 
-    fn again(&mut self, key: (MetricKey, Ingest), seq: u64) -> Applied {
-        match self.records.get_mut(&key) {
+    fn again(&mut self, key: MetricKey, at: Ingest, seq: u64) -> Applied {
+        match self.records.get_mut(key, at) {
             Some(known) if seq > known.record.seq => {
                 known.record.seq = seq;
                 known.dirty = known.dirty.max(Dirty::Seq);
@@ -427,8 +406,10 @@ impl EpochData {
         }
     }
 
-    fn stop_waiting(&mut self, key: MetricKey) {
-        if let Some(waiting) = self.waiting.remove(&key) {
+    pub(super) fn stop_waiting(&mut self, key: MetricKey) {
+        if !self.waiting.is_empty()
+            && let Some(waiting) = self.waiting.remove(&key)
+        {
             let freed = waiting.record.value.size_bytes() + NODE_BYTES;
             self.bytes = self.bytes.saturating_sub(freed);
         }
@@ -487,11 +468,10 @@ impl EpochData {
             let entry = Arc::clone(entry);
             if is_assumed { Change::Assumed(id, entry) } else { Change::Describe(id, entry) }
         });
-        let bases = self.bases.iter().map(|(key, base)| Change::Base(*key, base.clone()));
+        let bases = self.bases.iter().map(|(key, base)| Change::Base(key, base));
         let fixed = [facts, losses, announced, began].into_iter().flatten();
         let records = self.records.iter();
-        let records =
-            records.map(|((key, at), kept)| Change::Record(*key, *at, kept.record.clone()));
+        let records = records.map(|(key, at, record)| Change::Record(key, at, record.clone()));
         let waiting = self.waiting.iter().map(waiting_change);
         fixed.chain(entries).chain(bases).chain(records).chain(waiting)
     }
@@ -502,15 +482,12 @@ impl EpochData {
         if !std::mem::take(&mut self.dirty) {
             return changes;
         }
-        for ((key, ingest), kept) in &mut self.records {
-            match std::mem::replace(&mut kept.dirty, Dirty::Nothing) {
-                Dirty::Nothing => {}
-                Dirty::Seq => changes.push(Change::Again(*key, *ingest, kept.record.seq)),
-                Dirty::Value => {
-                    changes.push(Change::Record(*key, *ingest, kept.record.clone()));
-                }
-            }
-        }
+        self.records.take_dirty(|key, at, dirty, record| {
+            changes.push(match dirty {
+                Dirty::Value => Change::Record(key, at, record.clone()),
+                _ => Change::Again(key, at, record.seq),
+            });
+        });
         for (key, waiting) in &mut self.waiting {
             if std::mem::take(&mut waiting.dirty) {
                 changes.push(waiting_change((key, waiting)));
@@ -522,7 +499,7 @@ impl EpochData {
     /// Returns the largest sequence number of a record, `None` without one.
     #[must_use]
     pub fn newest_seq(&self) -> Option<u64> {
-        self.records.values().map(|kept| kept.record.seq).max()
+        self.records.iter().map(|(.., record)| record.seq).max()
     }
 
     /// Returns everything as changes, to be made to other data: how data of a provisional identity
@@ -535,8 +512,8 @@ impl EpochData {
         changes.push(Change::Announce(self.dictionary.announced()));
         let entries = self.dictionary.iter();
         changes.extend(entries.map(|(id, entry)| Change::Describe(id, Arc::clone(entry))));
-        changes.extend(self.bases.into_iter().map(|(key, base)| Change::Base(key, base)));
-        let records = self.records.into_iter().map(|((key, _), kept)| (key, kept.record));
+        changes.extend(self.bases.iter().map(|(key, base)| Change::Base(key, base)));
+        let records = self.records.into_records();
         let waiting = self.waiting.into_iter().map(|(key, waiting)| (key, waiting.record));
         (changes, records.chain(waiting).collect())
     }
@@ -545,5 +522,3 @@ impl EpochData {
 fn waiting_change((key, waiting): (&MetricKey, &Waiting)) -> Change {
     Change::Waiting(*key, waiting.record.clone(), waiting.falls.clone())
 }
-
-const _: () = assert!(size_of::<Kept>() <= NODE_BYTES + 32, "records outgrew the estimate");

@@ -1,6 +1,5 @@
 //! From bytes to an epoch: whose frame it is, and whether it is believed.
 
-use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
 use tapes_core::wire::{Address, Body, Epoch, Flags, Frame, FrameError, Header, Origin};
@@ -41,10 +40,8 @@ impl Arrival<'_> {
     /// Returns where the frame stands among those of `data`.
     fn position(&self, data: Option<&EpochData>) -> Position {
         let Header { seq, uptime, .. } = self.frame.header;
-        let mut hasher = DefaultHasher::new();
-        hasher.write(self.bytes);
-        #[expect(clippy::cast_possible_truncation, reason = "32 bits of the hash suffice")]
-        let fingerprint = hasher.finish() as u32;
+        // The checksum, which was found right.
+        let fingerprint = self.bytes.last_chunk().map_or(0, |crc| u32::from_le_bytes(*crc));
         let uptime_time = self.uptime_time(data);
         Position { seq, uptime, uptime_time, fingerprint, now: self.now }
     }
@@ -129,7 +126,7 @@ impl Fleet {
         let device = self.devices.entry(origin).or_default();
         let session = device.sessions.entry(key).or_default();
         if session.is_new() {
-            *session = kept.handed_to(session.owner);
+            **session = kept.handed_to(session.owner);
         } else if !matches!(
             session.tracker.judge(newest, b""),
             Verdict::Next { .. } | Verdict::Late { .. } | Verdict::Agreed { .. }
@@ -229,7 +226,10 @@ impl Fleet {
         device.counts.frames += 1;
         let mut target = Bound { state: &mut self.state, limits: &self.limits, origin, key };
         let counts = &mut device.counts;
-        let uptime = arrival.uptime_time(target.data());
+        let uptime = match standing {
+            Standing::Newest(position) => position.uptime_time,
+            Standing::Late { .. } => arrival.uptime_time(target.data()),
+        };
         let mut absorber = Absorber::new(&mut self.entries, self.node, counts);
         absorber.uptime = uptime;
         let result = absorber.frame(&mut target, &arrival.frame, &arrival.body);
@@ -250,19 +250,20 @@ impl Fleet {
         };
         let flags = arrival.frame.header.flags;
         session.heard(&arrival.frame.header, position.uptime_time, arrival.now);
-        if let (Some(here), Some(data)) = (session.began_here(), self.state.epoch(origin, key))
-            && data.began_here().is_none()
-        {
+        let Some(of_origin) = self.state.origin(origin) else { return result };
+        let is_one = !of_origin.is_twins();
+        let mut began = None;
+        if let Some(data) = of_origin.epoch(key) {
+            began = session.began_here().filter(|_| data.began_here().is_none());
+            if matches!(arrival.body, Body::Data(_)) && flags.contains(Flags::LAST) {
+                session.advance_rates(data, position.uptime);
+            }
+        }
+        if let Some(here) = began {
             let began = Mutation::Change(Change::Began(here));
             self.state.apply(origin, key, began, &self.limits);
         }
-        if let (Body::Data(_), Some(data)) = (arrival.body, self.state.epoch(origin, key))
-            && flags.contains(Flags::LAST)
-        {
-            session.advance_rates(data, position.uptime);
-        }
         let is_keyframe = flags.contains(Flags::KEYFRAME.with(Flags::LAST));
-        let is_one = self.state.origin(origin).is_some_and(|data| !data.is_twins());
         if is_keyframe && device.keyframe(key) && is_one {
             self.state.apply(origin, key, Mutation::Twins, &self.limits);
         }

@@ -22,6 +22,7 @@
 
 mod absorb;
 mod admit;
+mod bases;
 pub mod catalog;
 pub mod device;
 pub mod dictionary;
@@ -31,6 +32,7 @@ mod expose;
 pub mod fold;
 pub mod identity;
 mod ingest;
+mod intake;
 mod journal;
 pub mod limits;
 pub mod link;
@@ -38,6 +40,7 @@ pub mod merged;
 pub mod own;
 mod persist;
 pub mod record;
+mod records;
 mod refusal;
 mod saver;
 #[cfg(test)]
@@ -46,6 +49,7 @@ pub mod series;
 mod session;
 mod shared;
 pub mod snapshot;
+mod sorted;
 pub mod spread;
 pub mod state;
 pub mod store;

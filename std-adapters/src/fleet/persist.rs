@@ -76,7 +76,7 @@ impl Fleet {
                     at.map_or(Duration::MAX, |at| wall.duration_since(at).unwrap_or_default());
                 let mut session = Session::restored(heard, silence, now);
                 session.tracker = session.tracker.with_strict(key.part > 0);
-                device.sessions.insert(key, session);
+                device.sessions.insert(key, Box::new(session));
             }
         }
         links.into_iter().for_each(|(name, counts)| fleet.links.restore(&name, counts));
@@ -98,7 +98,7 @@ impl Fleet {
             if self.state.origin(*origin).is_none_or(|data| data.started().is_some()) {
                 continue;
             }
-            let first = device.sessions.values().filter_map(Session::start).min();
+            let first = device.sessions.values().filter_map(|session| session.start()).min();
             let since = first.and_then(|first| first.duration_since(SystemTime::UNIX_EPOCH).ok());
             if let Some(at) = since.and_then(|since| u64::try_from(since.as_millis()).ok()) {
                 self.state.apply(*origin, nobody, Mutation::Started(at), &self.limits);

@@ -1,6 +1,5 @@
 //! What is known of an epoch only while it is being received: order, owner, pace, rates.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use tapes_core::metric::Kind;
@@ -10,6 +9,7 @@ use tapes_core::wire::{Flags, Header};
 use super::epoch::EpochData;
 use super::identity::MetricKey;
 use super::link::LinkId;
+use super::sorted::Sorted;
 use super::tracker::Tracker;
 
 /// Keyframes of two epochs, in turns, after which they are two devices.
@@ -208,7 +208,7 @@ impl Session {
     /// Returns the rates of a meter or timer.
     pub(super) fn rates(&self, key: MetricKey) -> Option<RateReading> {
         let rates = self.rates.as_ref()?;
-        Some(rates.counts.get(&key)?.reading(rates.ticks.seconds()))
+        Some(rates.counts.get(key)?.reading(rates.ticks.seconds()))
     }
 }
 
@@ -217,7 +217,7 @@ impl Session {
 struct EpochRates {
     ticks: Ticks,
     uptime: u64,
-    counts: BTreeMap<MetricKey, Ewma>,
+    counts: Sorted<MetricKey, Ewma>,
     /// Whether counts began at zero when the ticks did.
     from_zero: bool,
 }
@@ -225,7 +225,7 @@ struct EpochRates {
 impl EpochRates {
     fn new(start: u64, tick_hz: u32, from_zero: bool) -> Self {
         let ticks = Ticks::new(start, tick_hz);
-        Self { ticks, uptime: start, counts: BTreeMap::new(), from_zero }
+        Self { ticks, uptime: start, counts: Sorted::default(), from_zero }
     }
 
     fn advance(&mut self, data: &EpochData, uptime: u64) {
@@ -238,7 +238,7 @@ impl EpochRates {
             }
             let Some(count) = value.count() else { continue };
             let baseline = if self.from_zero { 0 } else { count };
-            self.counts.entry(key).or_insert_with(|| Ewma::new(baseline)).advance(due, count);
+            self.counts.get_or_insert_with(key, || Ewma::new(baseline)).advance(due, count);
         }
     }
 }

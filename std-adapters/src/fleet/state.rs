@@ -55,14 +55,15 @@ pub struct OriginData {
 struct Life {
     /// Position among the origin's epochs by first contact.
     contact: u64,
-    data: EpochData,
+    /// Behind a pointer, since a tree has room for eleven lives where there is one.
+    data: Box<EpochData>,
 }
 
 impl OriginData {
     /// Returns an epoch's data.
     #[must_use]
     pub fn epoch(&self, key: EpochKey) -> Option<&EpochData> {
-        self.epochs.get(&key).map(|life| &life.data)
+        self.epochs.get(&key).map(|life| &*life.data)
     }
 
     /// Returns the epochs from the oldest to the newest: by first contact, but behind one that
@@ -73,7 +74,7 @@ impl OriginData {
         lives.sort_by_key(|(_, life)| life.contact);
         let newest = self.newest();
         lives.sort_by_key(|(key, _)| Some(**key) == newest);
-        lives.into_iter().map(|(key, life)| (*key, &life.data)).collect()
+        lives.into_iter().map(|(key, life)| (*key, &*life.data)).collect()
     }
 
     /// Returns the newest epoch: the one whose gauges are current.
@@ -231,6 +232,34 @@ impl State {
         applied
     }
 
+    /// Calls `f` with an epoch's data, the room it has, and a list for changes that it makes other
+    /// than of values; only values may be changed otherwise. `None` if there is no such epoch.
+    pub(super) fn edit<R>(
+        &mut self,
+        origin: Origin,
+        key: EpochKey,
+        limits: &Limits,
+        f: impl FnOnce(&mut EpochData, Room, &mut Vec<Change>) -> R,
+    ) -> Option<R> {
+        let data = self.origins.get_mut(&origin)?;
+        let of_origin = data.bytes();
+        let life = data.epochs.get_mut(&key)?;
+        let before = life.data.bytes();
+        let other_origins = self.bytes.saturating_sub(of_origin);
+        let other_epochs = of_origin.saturating_sub(before);
+        let bytes = limits.bytes.saturating_sub(other_origins).min(limits.bytes_per_origin);
+        let bytes = bytes.saturating_sub(other_epochs);
+        let mut made = Vec::new();
+        let result =
+            f(&mut life.data, Room { metrics: limits.metrics_per_epoch, bytes }, &mut made);
+        let after = life.data.bytes();
+        self.bytes = other_origins.saturating_add(other_epochs).saturating_add(after);
+        if let Some(journal) = &mut self.journal {
+            made.into_iter().for_each(|change| journal.note(origin, key, Mutation::Change(change)));
+        }
+        Some(result)
+    }
+
     /// Returns what the journal is to note if this is made. Values are not noted one by one: each
     /// remembers that it changed.
     fn note(&mut self, origin: Origin, key: EpochKey, mutation: &Mutation) -> Option<Mutation> {
@@ -319,7 +348,7 @@ impl State {
 
     fn all_epochs(&mut self) -> impl Iterator<Item = &mut EpochData> {
         let epochs = self.origins.values_mut().flat_map(|data| data.epochs.values_mut());
-        epochs.map(|life| &mut life.data)
+        epochs.map(|life| &mut *life.data)
     }
 
     /// Calls `f` with mutations that make this state of nothing, in an order in which they can be
@@ -401,7 +430,7 @@ impl OriginData {
         if self.folded.is_folded(key) || self.epochs.len() >= limits.epochs_per_origin {
             return Applied::Full;
         }
-        self.epochs.insert(key, Life { contact: self.opened, data: EpochData::default() });
+        self.epochs.insert(key, Life { contact: self.opened, data: Box::default() });
         self.opened = self.opened.saturating_add(1);
         Applied::Meaning
     }

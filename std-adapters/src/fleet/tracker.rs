@@ -3,8 +3,9 @@
 //! A tracker looks at sequence number, uptime and a fingerprint of each frame before anything in it
 //! is believed. It errs low: what it is not sure of is held back and counted, never added up.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
+
+use super::sorted::insert;
 
 /// A larger step of the sequence number needs a second frame that agrees.
 pub const JUMP_MAX: u64 = 1 << 16;
@@ -164,7 +165,7 @@ pub struct Tracker {
     /// Bit `i`: the frame `i` before the newest was accepted.
     window: u64,
     /// Fingerprints of accepted frames by sequence number: early, recent, and thinned in between.
-    marks: BTreeMap<u64, u32>,
+    marks: Vec<(u64, u32)>,
     /// Marks in the middle are at multiples of this.
     stride: u64,
     run: Option<Run>,
@@ -209,7 +210,8 @@ impl Tracker {
         if at.seq > newest.seq {
             return self.judge_ahead(at, newest, bytes);
         }
-        let known = self.marks.get(&at.seq).copied();
+        let mark = self.find_mark(at.seq).ok().and_then(|place| self.marks.get(place));
+        let known = mark.map(|(_, fingerprint)| *fingerprint);
         let repeats = known == Some(at.fingerprint);
         let behind = at.seq <= newest.seq && at.uptime < self.uptime_max && at != newest;
         if !behind {
@@ -302,14 +304,25 @@ impl Tracker {
         self.mark(at);
     }
 
+    /// Returns where the mark of a frame is, or where it would be.
+    fn find_mark(&self, seq: u64) -> Result<usize, usize> {
+        match self.marks.last() {
+            Some((last, _)) if *last < seq => Err(self.marks.len()),
+            _ => self.marks.binary_search_by_key(&seq, |(seq, _)| *seq),
+        }
+    }
+
     fn mark(&mut self, at: Position) {
-        self.marks.insert(at.seq, at.fingerprint);
+        match self.find_mark(at.seq) {
+            Ok(place) => self.marks[place].1 = at.fingerprint,
+            Err(place) => insert(&mut self.marks, place, (at.seq, at.fingerprint)),
+        }
         let Some((first, newest)) = self.ends else { return };
         self.stride = self.stride.max(1);
         while self.marks.len() > MARKS_MAX {
             self.stride = self.stride.saturating_mul(2);
             let stride = self.stride;
-            self.marks.retain(|seq, _| {
+            self.marks.retain(|(seq, _)| {
                 seq.saturating_add(RECENT) > newest.seq
                     || seq.saturating_sub(first.seq) < EARLY
                     || seq % stride == 0

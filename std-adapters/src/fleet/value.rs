@@ -3,7 +3,7 @@
 use std::mem::size_of;
 
 use tapes_core::metric::{Buckets, Counts, Distribution, Kind, Value};
-use tapes_core::wire::Reading;
+use tapes_core::wire::{HistogramReading, Reading};
 
 /// Longest value of a shape that this version does not know, in bytes.
 ///
@@ -36,6 +36,34 @@ impl Histogram {
         self.buckets
             .iter()
             .fold(self.zero.wrapping_add(self.overflow), |sum, n| sum.wrapping_add(*n))
+    }
+
+    /// Copies received numbers over these.
+    fn read(&mut self, reading: &HistogramReading<'_>) {
+        let HistogramReading { sum, min, max, zero, overflow, .. } = *reading;
+        (self.sum, self.zero, self.overflow) = (sum, zero, overflow);
+        (self.min, self.max) = (min, max);
+        let mut buckets = std::mem::take(&mut self.buckets);
+        buckets.clear();
+        // Indices ascend, and are below the largest number of buckets that there can be.
+        for (index, count) in reading.buckets() {
+            buckets.resize(index as usize, 0);
+            buckets.push(count);
+        }
+        self.buckets = buckets;
+    }
+
+    /// Copies numbers over these.
+    fn set(&mut self, other: &Self) {
+        let Self { sum, zero, overflow, buckets, min, max } = other;
+        (self.sum, self.zero, self.overflow) = (*sum, *zero, *overflow);
+        (self.min, self.max) = (*min, *max);
+        if self.buckets.capacity() >= buckets.len() {
+            self.buckets.clone_from(buckets);
+        } else {
+            // Without room to grow, which most never do again.
+            self.buckets = buckets.clone();
+        }
     }
 
     /// Returns the numbers as core reads them.
@@ -71,10 +99,39 @@ pub enum Stored {
     /// A histogram or timer.
     Histogram(Box<Histogram>),
     /// A shape of a later version.
-    Opaque(Box<[u8]>),
+    Opaque(Box<OpaqueBytes>),
 }
 
+/// The bytes of a value of a later version.
+///
+/// Behind a pointer of their own, so that a [`Stored`] takes 16 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OpaqueBytes(pub Box<[u8]>);
+
+const _: () = assert!(size_of::<Stored>() <= 16, "a scalar series would take more memory");
+
 impl Stored {
+    /// Copies a received value over this one, as [`from_reading`](Self::from_reading) does, and
+    /// keeps the memory of a histogram. Returns false if it is larger than this receiver keeps.
+    pub(super) fn read(&mut self, reading: &Reading<'_>) -> bool {
+        if let (Self::Histogram(copy), Reading::Histogram(histogram)) = (&mut *self, reading) {
+            copy.read(histogram);
+            return true;
+        }
+        let copy = Self::from_reading(reading);
+        let is_some = copy.is_some();
+        *self = copy.unwrap_or(Self::Null);
+        is_some
+    }
+
+    /// Copies a value over this one, and keeps the memory of a histogram.
+    pub(super) fn set(&mut self, value: &Self) {
+        match (self, value) {
+            (Self::Histogram(own), Self::Histogram(other)) => own.set(other),
+            (own, other) => *own = other.clone(),
+        }
+    }
+
     /// Copies a received value; `None` if it is larger than this receiver keeps.
     #[must_use]
     pub fn from_reading(reading: &Reading<'_>) -> Option<Self> {
@@ -85,28 +142,12 @@ impl Stored {
             Reading::F64(value) => Self::F64(value.to_bits()),
             Reading::Null => Self::Null,
             Reading::Histogram(histogram) => {
-                let mut buckets = Vec::new();
-                for (index, count) in histogram.buckets() {
-                    let index = usize::try_from(index).ok()?;
-                    if index >= tapes_core::metric::BUCKETS_MAX as usize {
-                        return None;
-                    }
-                    if buckets.len() <= index {
-                        buckets.resize(index + 1, 0);
-                    }
-                    *buckets.get_mut(index)? = count;
-                }
-                Self::Histogram(Box::new(Histogram {
-                    sum: histogram.sum,
-                    zero: histogram.zero,
-                    overflow: histogram.overflow,
-                    buckets,
-                    min: histogram.min,
-                    max: histogram.max,
-                }))
+                let mut copy = Box::<Histogram>::default();
+                copy.read(histogram);
+                Self::Histogram(copy)
             }
             Reading::Unknown(bytes) if bytes.len() <= OPAQUE_LEN_MAX => {
-                Self::Opaque((*bytes).into())
+                Self::Opaque(Box::new(OpaqueBytes((*bytes).into())))
             }
             _ => return None,
         })
@@ -136,7 +177,7 @@ impl Stored {
                 Self::Histogram(histogram) => {
                     size_of::<Histogram>() + histogram.buckets.capacity() * size_of::<u64>()
                 }
-                Self::Opaque(bytes) => bytes.len(),
+                Self::Opaque(bytes) => size_of::<OpaqueBytes>() + bytes.0.len(),
                 _ => 0,
             }
     }

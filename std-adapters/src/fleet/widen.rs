@@ -56,11 +56,15 @@ pub fn fell(known: &Stored, new: &Stored, bits: u8, uptime: Option<Duration>) ->
     match (known, new) {
         (Stored::Unsigned(known), Stored::Unsigned(new)) => fell(*known, *new),
         (Stored::Histogram(known), Stored::Histogram(new)) => {
-            let new_buckets = new.buckets.iter().copied().chain(std::iter::repeat(0));
+            // Without a way out in the middle, which would be looked for at every bucket.
+            let pairs = known.buckets.iter().zip(&new.buckets);
+            let both = pairs.fold(false, |any, (known, new)| any | fell(*known, *new));
+            let rest = known.buckets.iter().skip(new.buckets.len());
             new.sum < known.sum
                 || fell(known.zero, new.zero)
                 || fell(known.overflow, new.overflow)
-                || known.buckets.iter().zip(new_buckets).any(|(known, new)| fell(*known, new))
+                || both
+                || rest.into_iter().any(|known| fell(*known, 0))
         }
         _ => false,
     }
@@ -71,16 +75,19 @@ pub fn fell(known: &Stored, new: &Stored, bits: u8, uptime: Option<Duration>) ->
 /// The sum of a histogram has 64 bits on every target and is taken as it is; its minimum and
 /// maximum are no counts.
 #[must_use]
-pub fn widen_value(known: Option<&Stored>, new: Stored, bits: u8) -> Stored {
+pub fn widen_value(known: Option<&Stored>, mut new: Stored, bits: u8) -> Stored {
+    if let Some(known) = known {
+        widen_in_place(known, &mut new, bits);
+    }
+    new
+}
+
+/// As [`widen_value`].
+pub(super) fn widen_in_place(known: &Stored, new: &mut Stored, bits: u8) {
     match (known, new) {
-        (Some(Stored::Unsigned(known)), Stored::Unsigned(word)) => {
-            Stored::Unsigned(widen(*known, word, bits))
-        }
-        (Some(Stored::Histogram(known)), Stored::Histogram(mut new)) => {
-            widen_histogram(known, &mut new, bits);
-            Stored::Histogram(new)
-        }
-        (_, new) => new,
+        (Stored::Unsigned(known), Stored::Unsigned(word)) => *word = widen(*known, *word, bits),
+        (Stored::Histogram(known), Stored::Histogram(new)) => widen_histogram(known, new, bits),
+        _ => {}
     }
 }
 

@@ -1,9 +1,11 @@
-//! Times, by criterion.
+//! Times, by criterion: those of the processor, which other programs disturb little.
 
 use std::path::PathBuf;
 use std::sync::Barrier;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use cpu_time::ProcessTime;
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, Bencher, Criterion, SamplingMode};
 
 use crate::Options;
@@ -14,6 +16,38 @@ struct Effort {
     samples: usize,
     warm_up_ms: u64,
     measure_ms: u64,
+}
+
+/// Time that all threads of this process took of all cores.
+struct Cores;
+
+impl Measurement for Cores {
+    type Intermediate = ProcessTime;
+    type Value = Duration;
+
+    fn start(&self) -> ProcessTime {
+        ProcessTime::now()
+    }
+
+    fn end(&self, start: ProcessTime) -> Duration {
+        start.elapsed()
+    }
+
+    fn add(&self, a: &Duration, b: &Duration) -> Duration {
+        *a + *b
+    }
+
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn to_f64(&self, value: &Duration) -> f64 {
+        WallTime.to_f64(value)
+    }
+
+    fn formatter(&self) -> &dyn ValueFormatter {
+        WallTime.formatter()
+    }
 }
 
 /// Returns the median time of `routine` in seconds; `setup` makes its input and is not counted.
@@ -47,33 +81,31 @@ pub(crate) fn per_operation_ns(
     } else {
         Effort { samples: 30, warm_up_ms: 60, measure_ms: 240 }
     };
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let cores = u32::try_from(cores).unwrap_or(u32::MAX).min(threads);
     measured(name, effort, |bencher| {
         bencher.iter_custom(|times| {
             let barrier = Barrier::new(threads as usize);
-            let elapsed = std::thread::scope(|scope| {
+            let start = std::thread::scope(|scope| {
                 for _ in 1..threads {
                     scope.spawn(|| {
                         barrier.wait();
                         work(times);
                     });
                 }
+                let start = ProcessTime::now();
                 barrier.wait();
-                let start = Instant::now();
                 work(times);
                 start
-            })
-            .elapsed();
-            elapsed * cores / threads
+            });
+            start.elapsed() / threads
         });
     })
 }
 
 /// Returns criterion's median in nanoseconds.
-fn measured(name: &str, effort: Effort, mut f: impl FnMut(&mut Bencher<'_>)) -> f64 {
+fn measured(name: &str, effort: Effort, mut f: impl FnMut(&mut Bencher<'_, Cores>)) -> f64 {
     let folder = std::env::temp_dir().join(format!("tapes-benches-{}", std::process::id()));
     let mut criterion = Criterion::default()
+        .with_measurement(Cores)
         .without_plots()
         .output_directory(&folder)
         .sample_size(effort.samples)

@@ -6,7 +6,7 @@ use tapes_core::metric::BUCKETS_MAX;
 use super::error::Malformed;
 use crate::fleet::identity::{Ingest, MetricKey, NodeId};
 use crate::fleet::record::Record;
-use crate::fleet::value::{Histogram, OPAQUE_LEN_MAX, Stored};
+use crate::fleet::value::{Histogram, OPAQUE_LEN_MAX, OpaqueBytes, Stored};
 
 /// A place to append bytes to.
 struct Tail<'v>(&'v mut Vec<u8>);
@@ -70,7 +70,7 @@ fn put_value(out: &mut Vec<u8>, value: &Stored) {
             put(out, &(h.sum, h.zero, h.overflow, h.min, h.max));
             put(out, &spans(&h.buckets));
         }
-        Stored::Opaque(bytes) => put(out, bytes),
+        Stored::Opaque(bytes) => put(out, &bytes.0),
     }
 }
 
@@ -91,7 +91,7 @@ fn take_value(input: &mut &[u8], shape: u8) -> Result<Stored, Malformed> {
             if bytes.len() > OPAQUE_LEN_MAX {
                 return Err(Malformed);
             }
-            Stored::Opaque(bytes.into())
+            Stored::Opaque(Box::new(OpaqueBytes(bytes.into())))
         }
         _ => return Err(Malformed),
     })
@@ -278,8 +278,8 @@ pub(super) fn take_alone(bytes: &[u8]) -> Result<Stored, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::{
-        Histogram, Ingest, MetricKey, NodeId, Record, Row, RowReader, RowWriter, Stored, buckets,
-        spans,
+        Histogram, Ingest, MetricKey, NodeId, OpaqueBytes, Record, Row, RowReader, RowWriter,
+        Stored, buckets, spans,
     };
 
     fn rows() -> Vec<Row> {
@@ -301,7 +301,12 @@ mod tests {
             (at(5, 4), other, 0, Stored::F64(u64::MAX)),
             (at(2, 0), own, 1, Stored::Null),
             (at(u32::MAX, u32::MAX), own, 1, Stored::Histogram(Box::new(histogram))),
-            (at(1, 0), Ingest::Absolute, 1, Stored::Opaque([1, 2, 3].into())),
+            (
+                at(1, 0),
+                Ingest::Absolute,
+                1,
+                Stored::Opaque(Box::new(OpaqueBytes([1, 2, 3].into()))),
+            ),
         ]
         .map(|(key, ingest, seq, value)| Row { key, ingest, seq, value: Some(value) })
         .into_iter()
