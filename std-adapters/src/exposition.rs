@@ -13,8 +13,8 @@ mod classic;
 mod live;
 mod local;
 mod names;
-#[cfg(feature = "http")]
-mod protobuf;
+#[cfg(any(feature = "http", feature = "push"))]
+pub(crate) mod protobuf;
 mod tree;
 
 pub use self::classic::{BoundsError, ClassicBuckets};
@@ -22,7 +22,7 @@ pub(crate) use self::live::Families;
 pub use self::live::{LiveValue, LiveWriter, Section};
 pub(crate) use self::local::write_source;
 pub(crate) use self::names::names_of;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "push"))]
 pub use self::protobuf::ProtobufWriter;
 pub(crate) use self::tree::{Leaf, write_part};
 

@@ -29,6 +29,7 @@
 //! | `statsd` | reports to StatsD servers, by UDP and Unix sockets | – |
 //! | `http` | an HTTP server for Prometheus text, OpenMetrics, protobuf and JSON | hyper, tokio, prost, flate2, subtle, `serde_json` |
 //! | `axum` | its pages as a router of an application | axum |
+//! | `push` | pushes to OTLP receivers and to Prometheus remote write, with a queue on disk | prost, snap, ureq |
 //! | `metrics-bridge` | what programs record with the crate `metrics` | metrics |
 //! | `serial` | frames from serial ports | serialport |
 //! | `tokio` | frames from TCP connections; reporters as tasks | tokio |
@@ -44,6 +45,8 @@ pub mod fleet;
 pub mod http;
 pub mod input;
 pub mod local;
+#[cfg(feature = "push")]
+pub mod push;
 pub mod readings;
 pub mod schedule;
 #[cfg(feature = "statsd")]

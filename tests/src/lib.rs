@@ -7,6 +7,7 @@ pub mod programs;
 pub mod python;
 mod runs;
 pub mod servers;
+pub mod sink;
 pub mod web;
 
 pub use runs::runs;

@@ -35,8 +35,12 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Returns a port that nobody listens on just now.
+///
+/// # Panics
+///
+/// If there is none.
 #[must_use]
-fn free_port() -> SocketAddr {
+pub fn free_port() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("it has an address")
 }
@@ -140,13 +144,25 @@ impl Scraper {
     /// If it does not get ready.
     #[must_use]
     pub fn prometheus(jobs: &[Job]) -> Self {
+        Self::prometheus_at(None, jobs)
+    }
+
+    /// Starts Prometheus at an address, a free one if none is given, with native histograms and as
+    /// a receiver of remote write.
+    ///
+    /// # Panics
+    ///
+    /// If it does not get ready.
+    #[must_use]
+    pub fn prometheus_at(at: Option<SocketAddr>, jobs: &[Job]) -> Self {
         required("prometheus", "prometheus");
-        Self::start("prometheus", jobs, "/-/ready", |command, config, data, address| {
+        Self::start("prometheus", at, jobs, "/-/ready", |command, config, data, address| {
             command
                 .arg(format!("--config.file={config}"))
                 .arg(format!("--storage.tsdb.path={data}"))
                 .arg(format!("--web.listen-address={address}"))
-                .args(["--enable-feature=native-histograms", "--log.level=warn"]);
+                .args(["--enable-feature=native-histograms", "--log.level=warn"])
+                .arg("--web.enable-remote-write-receiver");
         })
     }
 
@@ -158,7 +174,7 @@ impl Scraper {
     #[must_use]
     pub fn victoria_metrics(jobs: &[Job]) -> Self {
         required("victoria-metrics", "victoria-metrics");
-        Self::start("victoria-metrics", jobs, "/health", |command, config, data, address| {
+        Self::start("victoria-metrics", None, jobs, "/health", |command, config, data, address| {
             command
                 .arg(format!("-promscrape.config={config}"))
                 .arg(format!("-storageDataPath={data}"))
@@ -169,6 +185,7 @@ impl Scraper {
 
     fn start(
         program: &str,
+        at: Option<SocketAddr>,
         jobs: &[Job],
         ready: &str,
         arguments: impl Fn(&mut Command, &str, &str, SocketAddr),
@@ -182,7 +199,7 @@ impl Scraper {
         let shown = |path: &Path| path.to_str().expect("UTF-8").to_owned();
         // Somebody may take the port between the look and the start.
         for _ in 0..5 {
-            let address = free_port();
+            let address = at.unwrap_or_else(free_port);
             let mut command = Command::new(program);
             arguments(&mut command, &shown(&config), &shown(&data), address);
             let mut child = command

@@ -74,7 +74,7 @@ struct Counter {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Timestamp {
+pub(crate) struct Timestamp {
     #[prost(int64, tag = "1")]
     seconds: i64,
     #[prost(int32, tag = "2")]
@@ -82,42 +82,42 @@ struct Timestamp {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Histogram {
+pub(crate) struct Histogram {
     #[prost(uint64, tag = "1")]
-    count: u64,
+    pub(crate) count: u64,
     #[prost(double, tag = "2")]
-    sum: f64,
+    pub(crate) sum: f64,
     #[prost(message, repeated, tag = "3")]
-    classic: Vec<Bucket>,
+    pub(crate) classic: Vec<Bucket>,
     #[prost(sint32, tag = "5")]
-    schema: i32,
+    pub(crate) schema: i32,
     #[prost(double, tag = "6")]
-    zero_threshold: f64,
+    pub(crate) zero_threshold: f64,
     #[prost(uint64, tag = "7")]
-    zero_count: u64,
+    pub(crate) zero_count: u64,
     #[prost(message, repeated, tag = "12")]
-    spans: Vec<BucketSpan>,
+    pub(crate) spans: Vec<BucketSpan>,
     /// Differences of the counts of neighbours in the spans.
     #[prost(sint64, repeated, tag = "13")]
-    deltas: Vec<i64>,
+    pub(crate) deltas: Vec<i64>,
     #[prost(message, optional, tag = "15")]
-    start: Option<Timestamp>,
+    pub(crate) start: Option<Timestamp>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Bucket {
+pub(crate) struct Bucket {
     #[prost(uint64, tag = "1")]
-    cumulative_count: u64,
+    pub(crate) cumulative_count: u64,
     #[prost(double, tag = "2")]
-    upper_bound: f64,
+    pub(crate) upper_bound: f64,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct BucketSpan {
+pub(crate) struct BucketSpan {
     #[prost(sint32, tag = "1")]
-    offset: i32,
+    pub(crate) offset: i32,
     #[prost(uint32, tag = "2")]
-    length: u32,
+    pub(crate) length: u32,
 }
 
 /// Writes an exposition as Prometheus protobuf with native histograms.
@@ -217,21 +217,16 @@ impl FamilyWriter for ProtobufWriter {
         let Some(family) = &mut self.family else { return Err(fmt::Error) };
         let per = descriptor.unit.per();
         let start = self.start.and_then(timestamp);
-        let mut metric = Metric { labels: labels(extra, descriptor, cell), ..Metric::default() };
-        let number = match value {
-            Value::Distribution(distribution) => {
-                let histogram = histogram(distribution, per, self.classic.as_ref());
-                metric.histogram = Some(Histogram { start, ..histogram });
-                family.metrics.push(metric);
-                return Ok(());
-            }
-            Value::Unsigned(value) => scaled(*value as f64, per),
-            Value::Signed(value) => scaled(*value as f64, per),
-            Value::F32(value) if per == 1 => shortest(*value),
-            Value::F32(value) => scaled(shortest(*value), per),
-            Value::F64(value) => scaled(*value, per),
-            _ => return Ok(()),
-        };
+        let labels = labels(extra, descriptor, cell);
+        let labels = labels.into_iter().map(|(name, value)| LabelPair { name, value }).collect();
+        let mut metric = Metric { labels, ..Metric::default() };
+        if let Value::Distribution(distribution) = value {
+            let histogram = histogram(distribution, per, self.classic.as_ref());
+            metric.histogram = Some(Histogram { start, ..histogram });
+            family.metrics.push(metric);
+            return Ok(());
+        }
+        let Some(number) = number(descriptor, value) else { return Ok(()) };
         if family.kind == i32::from(MetricType::Counter) {
             metric.counter = Some(Counter { value: number, start });
         } else {
@@ -242,14 +237,32 @@ impl FamilyWriter for ProtobufWriter {
     }
 }
 
-fn labels(extra: &[(&str, &str)], descriptor: &Descriptor<'_>, cell: u32) -> Vec<LabelPair> {
+/// Returns all labels of a series, the extra ones first, with names that nobody else has.
+pub(crate) fn labels(
+    extra: &[(&str, &str)],
+    descriptor: &Descriptor<'_>,
+    cell: u32,
+) -> Vec<(String, String)> {
     let own = descriptor.dimensions.labels(cell).chain(descriptor.labels.iter());
     let own = own.map(|(name, value)| (LabelName::new(extra, name).to_string(), value));
     let extra = extra.iter().map(|(name, value)| ((*name).to_owned(), *value));
-    extra.chain(own).map(|(name, value)| LabelPair { name, value: value.to_owned() }).collect()
+    extra.chain(own).map(|(name, value)| (name, value.to_owned())).collect()
 }
 
-fn scaled(value: f64, per: u32) -> f64 {
+/// Returns a value that is one number, in base units; `None` for all others.
+pub(crate) fn number(descriptor: &Descriptor<'_>, value: &Value<'_>) -> Option<f64> {
+    let per = descriptor.unit.per();
+    Some(match value {
+        Value::Unsigned(value) => scaled(*value as f64, per),
+        Value::Signed(value) => scaled(*value as f64, per),
+        Value::F32(value) if per == 1 => shortest(*value),
+        Value::F32(value) => scaled(shortest(*value), per),
+        Value::F64(value) => scaled(*value, per),
+        _ => return None,
+    })
+}
+
+pub(crate) fn scaled(value: f64, per: u32) -> f64 {
     value / f64::from(per)
 }
 
@@ -264,7 +277,8 @@ fn timestamp(time: SystemTime) -> Option<Timestamp> {
     Some(Timestamp { seconds: i64::try_from(since.as_secs()).ok()?, nanos })
 }
 
-fn histogram(
+/// Returns a histogram as Prometheus has it, with classic buckets if some are wanted.
+pub(crate) fn histogram(
     distribution: &Distribution<'_>,
     per: u32,
     classic: Option<&ClassicBuckets>,

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tapes_core::metric::{Descriptor, Kind, Labels, Unit, Value};
 
+use super::outputs::OutputCounts;
 use super::snapshot::{DeviceSnapshot, Snapshot};
 use super::store::StoreStats;
 use crate::exposition::FamilyWriter;
@@ -44,13 +45,15 @@ enum Samples {
     Rejected,
     /// A single one.
     Fleet(fn(&Snapshot) -> u64),
+    /// One for each output.
+    Output(fn(&OutputCounts) -> u64),
     /// A single one, if the state is kept on disk.
     Store(fn(&StoreStats) -> u64),
 }
 
 impl Samples {
     const fn is_of_devices(&self) -> bool {
-        !matches!(self, Self::Link(_) | Self::Rejected | Self::Fleet(_) | Self::Store(_))
+        matches!(self, Self::Device(_) | Self::LastSeen | Self::Info | Self::DeviceBy(..))
     }
 }
 
@@ -76,7 +79,7 @@ impl OwnFamily {
 }
 
 /// All of the receiver's own families; no device can use their names.
-pub static FAMILIES: [OwnFamily; 27] = [
+pub static FAMILIES: [OwnFamily; 32] = [
     OwnFamily::gauge(
         "tapes_device_up",
         "Whether the device was heard within three of its report intervals.",
@@ -215,6 +218,32 @@ pub static FAMILIES: [OwnFamily; 27] = [
         "Times that the state file could not be written.",
         Samples::Store(|stats| stats.failures),
     ),
+    OwnFamily::counter(
+        "tapes_output_sent",
+        "Batches or datagrams of an output that were taken.",
+        Samples::Output(|counts| counts.sent),
+    ),
+    OwnFamily::counter(
+        "tapes_output_dropped",
+        "Batches or datagrams of an output that are lost.",
+        Samples::Output(|counts| counts.dropped),
+    ),
+    OwnFamily::counter(
+        "tapes_output_failures",
+        "Times that an output could not send.",
+        Samples::Output(|counts| counts.failures),
+    ),
+    OwnFamily::gauge(
+        "tapes_output_waiting",
+        "Batches of an output that wait.",
+        Samples::Output(|counts| counts.queued),
+    ),
+    OwnFamily::gauge(
+        "tapes_output_queue",
+        "Length of the batches of an output that wait.",
+        Samples::Output(|counts| counts.queued_bytes),
+    )
+    .with_unit(Unit::BYTES),
 ];
 
 fn problems(device: &DeviceSnapshot) -> Vec<(&'static str, u64)> {
@@ -304,6 +333,11 @@ impl Snapshot {
                     }
                 }
                 _ => {}
+            }
+        }
+        for (output, counts) in &self.outputs {
+            if let Samples::Output(value) = family.samples {
+                encoder.sample(&[("output", output)], descriptor, 0, &count(value(counts)))?;
             }
         }
         let alone = match (family.samples, &self.store) {

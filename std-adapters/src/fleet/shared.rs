@@ -7,8 +7,9 @@ use std::time::Duration;
 use tapes_core::metric::Value;
 use tapes_core::wire::{Deframer, FRAME_LEN_MAX, Feed};
 
+use super::outputs::Outputs;
 use super::store::{Store, StoreStats};
-use super::{Fleet, LinkId, LinkKind, Refusal, Snapshot};
+use super::{Fleet, LinkId, LinkKind, OutputCounts, Refusal, Snapshot};
 use crate::clock::TimeSource;
 use crate::exposition::{Exposition, Families, FamilyWriter, LiveValue, LiveWriter, Section, View};
 
@@ -22,13 +23,14 @@ pub struct SharedFleet {
     time: Arc<dyn TimeSource>,
     /// Locked before the fleet, and while the disk is waited for.
     store: Option<Arc<Mutex<Store>>>,
+    outputs: Outputs,
 }
 
 impl SharedFleet {
     /// Shares a fleet.
     #[must_use]
     pub fn new(fleet: Fleet, time: Arc<dyn TimeSource>) -> Self {
-        Self { fleet: Arc::new(Mutex::new(fleet)), time, store: None }
+        Self { fleet: Arc::new(Mutex::new(fleet)), time, store: None, outputs: Outputs::default() }
     }
 
     /// Shares a fleet whose state is kept: whatever is shown is saved before.
@@ -53,7 +55,19 @@ impl SharedFleet {
     pub fn snapshot(&self) -> Snapshot {
         let (mut snapshot, stats) = self.look(|fleet, now| fleet.snapshot(now));
         snapshot.store = stats;
+        snapshot.outputs = self.outputs.counts();
         snapshot
+    }
+
+    /// Shows what an output did, as `tapes_output_…` with its name as the label `output`.
+    ///
+    /// `count` is called for each snapshot; it must not look at this fleet.
+    pub fn show_output(
+        &self,
+        name: impl Into<String>,
+        count: impl Fn() -> OutputCounts + Send + Sync + 'static,
+    ) {
+        self.outputs.add(name.into(), Box::new(count));
     }
 
     /// Looks at the fleet, and saves what it is at that moment before what was seen is handed out.

@@ -16,6 +16,7 @@ use super::epoch::{EpochData, Facts};
 use super::identity::{EpochKey, MetricKey};
 use super::ingest::time_of;
 use super::link::LinkCounts;
+use super::outputs::OutputCounts;
 use super::series::{Class, SeriesKey, Total};
 use super::state::OriginData;
 use super::store::StoreStats;
@@ -116,6 +117,8 @@ pub struct Snapshot {
     pub state_bytes: usize,
     /// What keeping the state on disk did, `None` if it is not kept.
     pub store: Option<StoreStats>,
+    /// What each output did, by name.
+    pub outputs: Vec<(String, OutputCounts)>,
 }
 
 /// A device under way: epochs are added from the oldest to the newest.
@@ -160,6 +163,7 @@ impl Fleet {
             names_withheld: catalog.withheld(),
             state_bytes: self.state.bytes(),
             store: None,
+            outputs: Vec::new(),
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::simulate::seconds;
 use crate::stream::Stream;
-use crate::{address, output, state, statsd, table};
+use crate::{address, output, push, state, statsd, table};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -30,6 +30,8 @@ Examples:
       boards through programs on this machine; JSON lines out
   tapes gateway --serial /dev/ttyACM0 --statsd localhost:8125 --statsd-dialect dogstatsd
       to an agent of Datadog too, every 10 s
+  tapes gateway --listen 7070 --state /var/lib/tapes --remote-write https://host/api/v1/write
+      out from behind NAT, through outages
   tapes simulate --seconds 60 | tapes gateway --stdin --no-http
       a table at the end
   tapes gateway --serial /dev/ttyACM0 --state /var/lib/tapes
@@ -95,6 +97,8 @@ pub(crate) struct Arguments {
     stream_interval: f64,
     #[command(flatten)]
     statsd: statsd::StatsdArguments,
+    #[command(flatten)]
+    push: push::PushArguments,
     /// Keep the totals in this directory, so that they go on after a restart of the gateway; unless
     /// given, in the one that `$STATE_DIRECTORY` names.
     #[arg(long, value_name = "DIR")]
@@ -129,6 +133,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     let serial = open_serial(&arguments.serial, &fleet)?;
     let ended = read_finite(files, arguments.stdin, &fleet)?;
     let statsd = arguments.statsd.start(&fleet)?;
+    let pushes = arguments.push.start(&fleet, state::directory(&arguments.state).as_deref())?;
     let stream = if arguments.stream {
         Stream::start(Duration::from_secs_f64(arguments.stream_interval), &fleet)?
     } else {
@@ -139,7 +144,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     drop(serial);
     let table = table::summary(&fleet.snapshot());
     stream.finish();
-    drop(statsd);
+    drop((statsd, pushes));
     if let Some(http) = http {
         http.stop();
     }

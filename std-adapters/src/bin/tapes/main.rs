@@ -5,6 +5,7 @@ mod address;
 mod decode;
 mod gateway;
 mod output;
+mod push;
 mod simulate;
 mod state;
 mod statsd;

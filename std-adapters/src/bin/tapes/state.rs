@@ -21,7 +21,7 @@ pub(crate) struct Options {
 /// Returns a fleet that goes on where the last one was, and what saves it.
 pub(crate) fn open(asked: &Options) -> Result<(SharedFleet, Option<Saver>), String> {
     let time = Arc::new(SystemTimeSource::new());
-    let Some(directory) = asked.directory.clone().or_else(of_service) else {
+    let Some(directory) = directory(&asked.directory) else {
         if asked.options != StoreOptions::new().with_this_machine() {
             return Err("--durable, --state-salvage and --state-moved need --state DIR".to_owned());
         }
@@ -46,6 +46,11 @@ pub(crate) fn open(asked: &Options) -> Result<(SharedFleet, Option<Saver>), Stri
     let saver = Saver::spawn(fleet.clone(), |event| eprintln!("{event}"));
     let saver = saver.map_err(|error| format!("cannot start a thread: {error}"))?;
     Ok((fleet, Some(saver)))
+}
+
+/// Returns where state is kept: where it was asked for, else where the service manager says.
+pub(crate) fn directory(asked: &Option<PathBuf>) -> Option<PathBuf> {
+    asked.clone().or_else(of_service)
 }
 
 /// Returns the first directory that a service manager made for this service.

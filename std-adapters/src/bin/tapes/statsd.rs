@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use tapes_core::text::statsd::Dialect;
-use tapes_std::fleet::SharedFleet;
+use tapes_std::fleet::{OutputCounts, SharedFleet};
 use tapes_std::schedule::ThreadScheduler;
 use tapes_std::statsd::StatsdReporter;
 
@@ -64,6 +64,16 @@ impl StatsdArguments {
             .with_totals(self.statsd_totals)
             .build(Arc::new(fleet.clone()))
             .map_err(|error| format!("cannot report to {shown}: {error}"))?;
+        let stats = reporter.stats();
+        fleet.show_output("statsd", move || {
+            let stats = stats.get();
+            OutputCounts {
+                sent: stats.datagrams_sent,
+                dropped: stats.datagrams_refused,
+                failures: stats.datagrams_dropped,
+                ..OutputCounts::default()
+            }
+        });
         let interval = Duration::from_secs_f64(self.statsd_interval).max(INTERVAL_MIN);
         let mut last = String::new();
         let mut reports = ThreadScheduler::every(interval, reporter)
