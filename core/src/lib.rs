@@ -77,5 +77,15 @@ pub use registry::{
     Cached, Details, ExclusiveView, MetricName, Produced, Producer, Ratio, Registry, RegistryView,
 };
 pub use snapshot::{Filter, Source};
+/// The documents that belong to this crate.
+#[cfg(doc)]
+pub mod _documentation {
+    #[doc = include_str!("../docs/design.md")]
+    pub mod design {}
+    #[cfg(feature = "wire")]
+    #[doc(inline)]
+    pub use crate::wire::_format as wire_format;
+}
+
 #[cfg(feature = "macros")]
 pub use tapes_macros::{Label, Metered, counted, errors, metered, timed};

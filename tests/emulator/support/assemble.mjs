@@ -39,6 +39,7 @@ export class Program {
   wfi() { return this.put(0xbf30); }
   maskInterrupts() { return this.put(0xb672); }
   unmaskInterrupts() { return this.put(0xb662); }
+  unmaskInterrupts() { return this.put(0xb662); }
 
   branch(label, condition = 'al') {
     this.fixes.push({ at: this.halves.length, label, condition });

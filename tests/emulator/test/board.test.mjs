@@ -182,15 +182,20 @@ test('cycles are those of the call, net of an empty call', async () => {
     .label('empty').bx(14)
     .label('seven').literal(0, COUNTER).ldr(1, 0).adds(1, 1).str(1, 0).bx(14);
   program.label('loop').subs(0, 1).branch('loop', 'ne').bx(14);
+  program.label('masks').maskInterrupts().unmaskInterrupts().adds(1, 1)
+    .maskInterrupts().adds(1, 1).adds(1, 1).unmaskInterrupts().bx(14);
   const symbols = {
     bench_nothing: program.symbol('empty'), bench_increment: program.symbol('seven'), bench_loop: program.symbol('loop'),
+    bench_masks: program.symbol('masks'),
   };
   await withElf(program, symbols, (path) => {
     const board = new Board(new Elf(path));
     board.runTo(1e6);
-    const counts = measureCycles(board, ['bench_nothing', 'bench_increment', 'bench_loop(3)', 'bench_loop(13)'], 3);
-    assert.deepEqual(counts.bench_nothing, { first: 0, min: 0, max: 0 });
+    const counts = measureCycles(board, ['bench_nothing', 'bench_increment', 'bench_loop(3)', 'bench_loop(13)', 'bench_masks'], 3);
+    assert.deepEqual(counts.bench_nothing, { first: 0, min: 0, max: 0, masked: 0 });
     assert.equal(counts['bench_loop(13)'].min - counts['bench_loop(3)'].min, 30);
-    assert.deepEqual(counts.bench_increment, { first: 7, min: 7, max: 7 });
+    assert.deepEqual(counts.bench_increment, { first: 7, min: 7, max: 7, masked: 0 });
+    // The longer of two times: the instruction that masks, and two more.
+    assert.equal(counts.bench_masks.masked, 3);
   });
 });

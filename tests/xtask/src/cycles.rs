@@ -21,7 +21,7 @@ do; fails if a limit is exceeded.
 
 usage: cargo xtask cycles
 
-Cycles are net of an empty call. The firmware is compiled as firmware usually is: opt-level \"s\",
+Cycles are net of an empty call; the last table is the longest time that a call masks interrupts. The firmware is compiled as firmware usually is: opt-level \"s\",
 link-time optimisation. \"next\" is what the same costs once more in the same function, where its
 constants may be in registers already. The emulator knows no misses of the flash cache, so code in
 RAM takes as long as code in flash; on a board it takes no longer, whatever else ran before.
@@ -74,6 +74,19 @@ const LIMITS: [Limit; 25] = [
     limit("bench_report_first", "report, with the dictionary", [0, 170_000, 200_000]),
 ];
 
+/// The longest time that a function may keep interrupts out, with each of [`BACKENDS`].
+const MASKED: [Limit; 9] = [
+    limit("bench_counter", "counter", [8, 8, 10]),
+    limit("bench_family", "counter of a family", [8, 8, 20]),
+    limit("bench_gauge", "gauge", [0; 3]),
+    limit("bench_exclusive_counter", "counter, exclusive", [0; 3]),
+    limit("bench_histogram_word", "histogram", [26, 26, 34]),
+    limit("bench_timer_guard", "timer, start and stop", [36, 36, 50]),
+    limit("bench_report_keyframe", "report, all values", [0; 3]),
+    limit("bench_report_first", "report, with the dictionary", [0; 3]),
+    limit("bench_read_registry", "reading a registry", [0; 3]),
+];
+
 /// What others do; safe under interrupts of one core only.
 const PEERS: [(&str, &str); 8] = [
     ("bench_cell", "critical-section, Cell<u32>"),
@@ -89,8 +102,16 @@ const PEERS: [(&str, &str); 8] = [
 /// Simulated time until the probes have set themselves up; `report` records an hour's values.
 const SECONDS: &str = "0.1";
 
-/// Cycles by function: the most of 16 calls.
-type Measured = BTreeMap<String, u64>;
+/// What a function costs, in cycles: the most of 16 calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Cost {
+    call: u64,
+    /// The longest time that it masks interrupts.
+    masked: u64,
+}
+
+/// Costs by function.
+type Measured = BTreeMap<String, Cost>;
 
 /// `cargo xtask cycles`.
 pub(crate) fn cycles(arguments: Arguments) -> Outcome {
@@ -137,16 +158,22 @@ fn read(report: &Path) -> Outcome<Measured> {
     let cycles = json["cycles"].as_object().ok_or_else(wrong)?;
     cycles
         .iter()
-        .map(|(name, counts)| Some((name.clone(), counts["max"].as_u64()?)))
+        .map(|(name, counts)| {
+            let (call, masked) = (counts["max"].as_u64()?, counts["masked"].as_u64()?);
+            Some((name.clone(), Cost { call, masked }))
+        })
         .collect::<Option<Measured>>()
         .ok_or_else(wrong)
 }
 
 /// Cycles of a function, and of the same once more.
 fn shown(measured: &Measured, name: &str) -> String {
-    let Some(cycles) = measured.get(name) else { return format!("{:>14}", "-") };
+    let Some(Cost { call: cycles, .. }) = measured.get(name) else {
+        return format!("{:>14}", "-");
+    };
     let twice = measured.get(&format!("{name}_2"));
-    let next = twice.map_or(String::new(), |twice| format!("{}", twice.saturating_sub(*cycles)));
+    let next =
+        twice.map_or(String::new(), |twice| format!("{}", twice.call.saturating_sub(*cycles)));
     format!("{cycles:>8} {next:>5}")
 }
 
@@ -157,6 +184,17 @@ fn print(columns: &[Measured]) {
         print!("{:<34}", limit.about);
         for (measured, most) in columns.iter().zip(limit.most) {
             print!("{} {most:>5}", shown(measured, limit.name));
+        }
+        println!();
+    }
+    println!("\n{:<34}{}", "interrupts masked, at most", "                 max".repeat(3));
+    for limit in &MASKED {
+        print!("{:<34}", limit.about);
+        for (measured, most) in columns.iter().zip(limit.most) {
+            match measured.get(limit.name) {
+                Some(cost) => print!("{:>14} {most:>5}", cost.masked),
+                None => print!("{:>14} {most:>5}", "-"),
+            }
         }
         println!();
     }
@@ -175,11 +213,29 @@ fn exceeded(columns: &[Measured]) -> Vec<String> {
     for limit in &LIMITS {
         for ((measured, most), (_, backend)) in columns.iter().zip(limit.most).zip(BACKENDS) {
             match measured.get(limit.name) {
-                Some(cycles) if *cycles > most => over.push(format!(
-                    "{}, {backend}: {cycles} cycles, the limit is {most}",
+                Some(Cost { call, .. }) if *call > most => over.push(format!(
+                    "{}, {backend}: {call} cycles, the limit is {most}",
                     limit.about
                 )),
                 None if most > 0 => {
+                    over.push(format!("{}, {backend}: {} is not there", limit.about, limit.name));
+                }
+                _ => {}
+            }
+        }
+    }
+    for limit in &MASKED {
+        for ((measured, most), (_, backend)) in columns.iter().zip(limit.most).zip(BACKENDS) {
+            match measured.get(limit.name) {
+                Some(Cost { masked, .. }) if *masked > most => over.push(format!(
+                    "{}, {backend}: masks for {masked} cycles, the limit is {most}",
+                    limit.about
+                )),
+                // A record that does not mask is not measured, or may lose counts.
+                Some(Cost { masked: 0, .. }) if most > 0 => {
+                    over.push(format!("{}, {backend}: does not mask at all", limit.about));
+                }
+                None if !columns.iter().any(|measured| measured.contains_key(limit.name)) => {
                     over.push(format!("{}, {backend}: {} is not there", limit.about, limit.name));
                 }
                 _ => {}
@@ -191,22 +247,36 @@ fn exceeded(columns: &[Measured]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LIMITS, Measured, exceeded};
+    use super::{Cost, LIMITS, MASKED, Measured, exceeded};
 
     /// A record that became slower, or is not measured any more, would go unnoticed if this failed.
     #[test]
     fn each_limit_is_held_to_the_cycle() {
         let at = |backend: usize| -> Measured {
             let here = LIMITS.iter().filter(|limit| limit.most[backend] > 0);
-            here.map(|limit| (limit.name.to_owned(), limit.most[backend])).collect()
+            let mut measured: Measured = here
+                .map(|limit| (limit.name.to_owned(), Cost { call: limit.most[backend], masked: 0 }))
+                .collect();
+            for limit in &MASKED {
+                measured.entry(limit.name.to_owned()).or_default().masked = limit.most[backend];
+            }
+            measured
         };
         let columns = [at(0), at(1), at(2)];
         assert_eq!(exceeded(&columns), Vec::<String>::new());
         for backend in 0..3 {
             let mut slower = columns.clone();
-            *slower[backend].get_mut("bench_counter").unwrap() += 1;
+            slower[backend].get_mut("bench_counter").unwrap().call += 1;
             let over = exceeded(&slower);
             assert!(over.len() == 1 && over[0].contains("counter"), "{over:?}");
+            let mut masking = columns.clone();
+            masking[backend].get_mut("bench_report_first").unwrap().masked = 1;
+            let over = exceeded(&masking);
+            assert!(over.len() == 1 && over[0].contains("masks for 1"), "{over:?}");
+            masking[backend].get_mut("bench_report_first").unwrap().masked = 0;
+            masking[backend].get_mut("bench_histogram_word").unwrap().masked = 0;
+            let over = exceeded(&masking);
+            assert!(over.len() == 1 && over[0].contains("does not mask"), "{over:?}");
             let mut missing = columns.clone();
             missing[backend].remove("bench_gauge");
             assert!(exceeded(&missing)[0].contains("is not there"));

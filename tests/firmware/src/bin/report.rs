@@ -8,6 +8,7 @@ use core::mem::MaybeUninit;
 use tapes_core::metric::Group;
 use tapes_core::report::SerialReporter;
 use tapes_core::wire::{Epoch, Identity, Origin, frame_len, stream_len};
+use tapes_core::{Registry, Source as _};
 use tapes_probes::bench::nothing;
 use tapes_probes::benches;
 use tapes_probes::board::{self, MOTOR, RADIO};
@@ -18,6 +19,7 @@ const FRAME: usize = stream_len(frame_len(80, 1 << 32));
 type Reporter = SerialReporter<{ board::METRICS }, { board::WORDS }, FRAME>;
 
 static SOURCES: [Group<'static>; 2] = [MOTOR.group(), RADIO.group()];
+static REGISTRY: Registry<4, 8> = Registry::new();
 static mut REPORTER: MaybeUninit<Reporter> = MaybeUninit::uninit();
 
 /// A writer that takes everything at once.
@@ -63,10 +65,19 @@ benches! {
         reporter().encoder().force_dictionary();
         let _ = reporter().report(&SOURCES, 1_000_000, &mut Nowhere);
     }
+    bench_read_registry {
+        let _ = REGISTRY.visit(0, &mut |sample| {
+            core::hint::black_box(sample.value);
+            core::ops::ControlFlow::Continue(())
+        });
+    }
 }
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
+    for name in ["wheel.a", "wheel.b", "wheel.c", "wheel.d"] {
+        let _ = REGISTRY.counter(name);
+    }
     let origin = Origin::from_array(*b"board-01");
     let identity = Identity::new(origin, Epoch::new(0, 1), 1_000_000);
     // SAFETY: nobody else runs yet.
