@@ -33,7 +33,7 @@
 //! | `metrics-bridge` | what programs record with the crate `metrics` | metrics |
 //! | `serial` | frames from serial ports | serialport |
 //! | `tokio` | frames from TCP connections; reporters as tasks | tokio |
-//! | `cli` | the `tapes` command, with everything above | clap, `serde_json` |
+//! | `cli` | the `tapes` command, with everything above | clap, ratatui |
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "metrics-bridge")]

@@ -12,6 +12,7 @@ mod statsd;
 mod stream;
 mod table;
 mod terminal;
+mod top;
 
 use std::process::ExitCode;
 
@@ -21,12 +22,15 @@ use clap::{Parser, Subcommand};
 const DONE: u8 = 0;
 /// Exit code of `decode` when something could not be read.
 const UNREADABLE: u8 = 1;
+/// Exit code of `top --once` when no metric was heard.
+const NOTHING: u8 = 1;
 /// Exit code of wrong usage, and of files, ports and sockets that cannot be used.
 const CANNOT: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
   tapes gateway --serial /dev/ttyACM0             a board on USB, metrics at http://127.0.0.1:9100
+  tapes top                                       what it shows, live in the terminal
   tapes simulate --seconds 10 | tapes gateway --stdin --no-http
   tapes decode capture.bin
 
@@ -45,6 +49,7 @@ enum Command {
     Gateway(Box<gateway::Arguments>),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
+    Top(top::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -52,6 +57,7 @@ fn main() -> ExitCode {
         Command::Gateway(arguments) => gateway::run(*arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
     };
     match result {
         Ok(code) => ExitCode::from(code),

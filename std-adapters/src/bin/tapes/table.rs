@@ -16,7 +16,15 @@ const HEAD: [&str; 7] = ["device", "metric", "kind", "value", "p50", "p99", "max
 /// Columns from which on numbers stand, which are aligned to the right.
 const NUMBERS_FROM: usize = 3;
 
-type Row = [String; HEAD.len()];
+/// A row of the table: device, metric, kind, value, p50, p99, max.
+pub(crate) type Row = [String; 7];
+
+/// Returns rows as lines, in columns.
+pub(crate) fn rows_text(rows: &[Row]) -> String {
+    let mut text = String::new();
+    write_rows(rows, &mut text);
+    text
+}
 
 /// Returns the summary of a fleet as lines of text.
 pub(crate) fn summary(snapshot: &Snapshot) -> String {
@@ -81,7 +89,7 @@ fn single(value: &Value<'_>, per: u32, unit: &str) -> String {
 }
 
 /// Returns a statistic with its unit, seconds with a prefix, to three digits.
-fn quantity(value: f64, unit: &str) -> String {
+pub(crate) fn quantity(value: f64, unit: &str) -> String {
     if unit != "seconds" {
         let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
         return format!("{}{unit}", three_digits(value));

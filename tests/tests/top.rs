@@ -1,0 +1,177 @@
+//! `tapes top` in a terminal of its own, and its text mode.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod gateway_support;
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
+
+use gateway_support::{Device, Gateway, PATIENCE, run, tapes};
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
+use tapes_core::metric::{Descriptor, Kind, Unit, Value};
+use tapes_tests::servers::Scratch;
+
+/// `tapes top` in a terminal of 100 columns and 30 rows.
+struct Terminal {
+    child: Child,
+    keys: File,
+    output: Receiver<Vec<u8>>,
+    seen: String,
+    /// Kept open, so that the terminal outlives the program.
+    terminal: OwnedFd,
+}
+
+impl Terminal {
+    fn start(arguments: &[&str]) -> Self {
+        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
+        let stdio = || Stdio::from(slave.try_clone().unwrap());
+        let child = Command::new(tapes())
+            .arg("top")
+            .args(arguments)
+            .env("TERM", "xterm-256color")
+            .stdin(stdio())
+            .stdout(stdio())
+            .stderr(stdio())
+            .spawn()
+            .unwrap();
+        let keys = File::from(master);
+        let mut reader = keys.try_clone().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut chunk = [0; 4_096];
+            while let Ok(len @ 1..) = reader.read(&mut chunk) {
+                if sender.send(chunk[..len].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, keys, output, seen: String::new(), terminal: slave }
+    }
+
+    /// Reads until a text has been written; what is already there is not written again.
+    fn wait_for(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.seen.contains(text) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let chunk = self.output.recv_timeout(left);
+            let chunk = chunk.unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.seen));
+            self.seen.push_str(&String::from_utf8_lossy(&chunk));
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Checks that it ends, and that the terminal is as it was.
+    fn check_put_back(mut self) {
+        self.wait_for("\u{1b}[?1049l");
+        self.wait_for("\u{1b}[?25h");
+        assert_eq!(self.child.wait().unwrap().code(), Some(0));
+        let flags = tcgetattr(&self.terminal).unwrap().local_flags;
+        assert!(flags.contains(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG));
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns what two devices send, with a label that would clear the screen.
+fn frames() -> Vec<u8> {
+    let frames = [1, 2].map(|id: u8| {
+        let mut device = Device::new(&[0xe6, id], id.into());
+        let dictionary = [
+            Descriptor::new("motor.loops", Kind::Counter, Unit::NONE),
+            Descriptor::new("motor.temperature", Kind::GaugeFloat, Unit::CELSIUS),
+        ];
+        let values = [(0, Value::Unsigned(123_456)), (1, Value::F32(36.56))];
+        [device.hello(), device.dict(&dictionary), device.data(&values)].concat()
+    });
+    frames.concat()
+}
+
+fn gateway() -> Gateway {
+    let mut gateway = Gateway::start(&["--stdin"]);
+    gateway.feed(&frames());
+    gateway.wait_until("motor_loops_total{device=\"e602\"}", 123_456.0);
+    gateway
+}
+
+/// If this fails, a shell is unusable after the view, and nobody knows what to type.
+#[test]
+fn the_terminal.check_put_back() {
+    let gateway = gateway();
+    let url = format!("http://{}", gateway.http);
+    for end in ["q", "\u{3}", "signal"] {
+        let mut terminal = Terminal::start(&[&url]);
+        terminal.wait_for("2 of 2 devices live");
+        terminal.press("\t");
+        // Only what is another character than before is written.
+        terminal.wait_for("H123456");
+        terminal.press("/loops\r\r");
+        terminal.wait_for("events");
+        if end == "signal" {
+            let id = Pid::from_raw(terminal.child.id().try_into().unwrap());
+            kill(id, Signal::SIGTERM).unwrap();
+        } else {
+            terminal.press(end);
+        }
+        terminal.check_put_back();
+    }
+}
+
+/// If this fails, a script that asks once gets something else than a person sees.
+#[test]
+fn the_text_mode_prints_one_table() {
+    let gateway = gateway();
+    let url = format!("http://{}", gateway.http);
+    let scratch = Scratch::new("top");
+    let recording = scratch.path().join("recording.bin");
+    std::fs::write(&recording, frames()).unwrap();
+    let recording = recording.to_str().unwrap();
+    let tables = [(&*url, &[][..]), (recording, &[]), ("-", &frames())].map(|(source, input)| {
+        let output = run(&["top", "--once", source], input);
+        assert_eq!(output.status.code(), Some(0), "{source}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    });
+    let lines: Vec<_> = tables[0].lines().collect();
+    assert_eq!(lines.len(), 7, "{lines:#?}");
+    assert!(lines[1].contains("motor.loops") && lines[1].ends_with("123456"), "{lines:#?}");
+    assert!(lines[2].ends_with("36.56 celsius"), "{lines:#?}");
+    assert_eq!(tables[1], tables[0]);
+    assert_eq!(tables[2], tables[0]);
+}
+
+/// If this fails, a script takes nothing for something, or waits for ever.
+#[test]
+fn the_text_mode_says_what_is_wrong() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (source, code, said) in [
+        ("/nowhere/x.bin", 2, "cannot open /nowhere/x.bin"),
+        ("https://127.0.0.1", 2, "https is not spoken"),
+        ("what", 2, "is no file, and no address"),
+        (&format!("http://{closed}"), 2, "no answer from"),
+        ("-", 1, ""),
+    ] {
+        let output = run(&["top", "--once", source], b"");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{source}: {errors}");
+        assert!(errors.contains(said), "{source}: {errors}");
+    }
+    let output = run(&["top", "-"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("--once prints a table"));
+}
