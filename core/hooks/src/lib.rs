@@ -20,5 +20,13 @@ mod cortex_m;
 pub mod lane;
 mod once;
 mod primitive;
+/// For `tapes-rp2040`.
+#[doc(hidden)]
+#[cfg(all(feature = "rp2040", target_arch = "arm", target_os = "none"))]
+pub mod rp2040;
+/// For `tapes-rp2040`.
+#[doc(hidden)]
+#[cfg(all(feature = "rp2040", target_arch = "arm", target_os = "none"))]
+pub mod stack;
 
 pub use once::Once;

@@ -1,4 +1,8 @@
-//! tapes on the RP2040: a lane for each core.
+//! tapes on the RP2040: a lane for each core, and metrics of the board itself.
+//!
+//! [`SYSTEM`] is a group like any other: why the board was reset and how often, how long it is up,
+//! how deep its stack was, how long its main loop had nothing to do, and how its reports go. It is in
+//! the image only if it is used.
 //!
 //! A firmware that records on both cores depends on this crate and enables two lanes of
 //! `tapes-core`; there is nothing to call:
@@ -20,7 +24,7 @@
 //!
 //! # Footprint
 //!
-//! No RAM of its own; two lanes double that of counters and histograms. An increment takes 20
+//! No RAM of its own without [`SYSTEM`], which takes 60 bytes; two lanes double that of counters and histograms. An increment takes 20
 //! cycles.
 //!
 //! # Limits
@@ -29,5 +33,11 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-// The hook is chosen by the feature that this crate's manifest sets.
+// The lane hook is chosen by the feature that this crate's manifest sets.
 use tapes_hooks as _;
+
+mod board;
+mod system;
+
+pub use board::Micros;
+pub use system::{Reset, SYSTEM, SystemMetrics};

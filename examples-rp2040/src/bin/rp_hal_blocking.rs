@@ -1,6 +1,7 @@
 //! No executor, no async: a main loop on `rp2040-hal` that measures and reports, and waits while it reports.
 //!
-//! How long that takes is one of its metrics: the blocking reporter is as fast as the line.
+//! How long that takes is one of its metrics: the blocking reporter is as fast as the line. Others are the board's
+//! own: why it was reset, how deep its stack was, how long the main loop had nothing to do.
 //!
 //! ```text
 //! cargo xtask emulate rp_hal_blocking --seconds 3 | tapes gateway --stdin --no-http
@@ -19,11 +20,12 @@ use rp2040_hal::gpio::Pins;
 use rp2040_hal::rosc::RingOscillator;
 use rp2040_hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral};
 use rp2040_hal::{Clock as _, Sio, Timer, Watchdog, pac};
-use tapes_core::clock::Clock;
+use tapes_core::clock::Clock as _;
+use tapes_core::metric::Group;
 use tapes_core::metrics;
 use tapes_core::report::SerialReporter;
 use tapes_core::wire::{Epoch, Identity, Origin, frame_len, stream_len};
-use tapes_rp2040 as _;
+use tapes_rp2040::{Micros, SYSTEM, SystemMetrics};
 
 metrics! {
     /// The pump.
@@ -39,6 +41,9 @@ metrics! {
     }
 }
 
+/// Everything that is reported.
+static ALL: [Group<'static>; 2] = [PUMP.group(), SYSTEM.group()];
+
 /// The second stage of the boot loader: the ROM starts it, and it maps the flash.
 // SAFETY: nothing else is in this section, and these are the bytes that belong there.
 #[unsafe(link_section = ".boot2")]
@@ -48,23 +53,13 @@ static BOOT2: [u8; 256] = rp2040_boot2::BOOT_LOADER_W25Q080;
 const CRYSTAL_HZ: u32 = 12_000_000;
 /// Who this board is, as there is no driver for the id of the flash chip here; each board needs its own.
 const ORIGIN: [u8; 8] = *b"pump-001";
+/// How much of the stack is watched.
+const STACK_BYTES: u32 = 8 * 1024;
 const STROKES_A_SECOND: u32 = 50;
-const METRICS: usize = PumpMetrics::METRICS;
-const WORDS: usize = PumpMetrics::WORDS;
+const METRICS: usize = PumpMetrics::METRICS + SystemMetrics::METRICS;
+const WORDS: usize = PumpMetrics::WORDS + SystemMetrics::WORDS;
 /// Room for a frame with all buckets of a timer.
 const FRAME: usize = stream_len(frame_len(82, u64::MAX));
-
-/// The hardware timer as the clock of timers.
-#[derive(Clone, Copy)]
-struct Micros(Timer);
-
-impl Clock for Micros {
-    const HZ: u32 = 1_000_000;
-
-    fn ticks(&self) -> u32 {
-        self.0.get_counter_low()
-    }
-}
 
 /// Every millisecond; it only ends the sleep.
 #[exception]
@@ -82,7 +77,7 @@ fn start_milliseconds(mut systick: SYST, clock_hz: u32) {
 /// Stands for what the pump does: it waits, and then measures.
 fn stroke(number: u32) {
     for _millisecond in 0..=number % 10 {
-        wfi();
+        SYSTEM.idle_while(wfi);
     }
     PUMP.pressure.set(101_325 + (number % 10) as i32);
 }
@@ -98,12 +93,19 @@ fn nonce(peripheral: pac::ROSC) -> u32 {
 fn main() -> ! {
     let core = cortex_m::Peripherals::take().expect("nobody has taken them");
     let mut p = pac::Peripherals::take().expect("nobody has taken them");
+    // The scratch register survives warm starts, and is 0 after power-on.
+    let boots = p.WATCHDOG.scratch0().read().bits().wrapping_add(1);
+    p.WATCHDOG.scratch0().write(|w| {
+        // SAFETY: any bits are a value of this register.
+        unsafe { w.bits(boots) }
+    });
+    SYSTEM.start(boots, STACK_BYTES);
     let mut watchdog = Watchdog::new(p.WATCHDOG);
     let (xosc, clocks, sys, usb) = (p.XOSC, p.CLOCKS, p.PLL_SYS, p.PLL_USB);
     let clocks =
         init_clocks_and_plls(CRYSTAL_HZ, xosc, clocks, sys, usb, &mut p.RESETS, &mut watchdog);
     let clocks = clocks.expect("the crystal of a Pico oscillates");
-    let clock = Micros(Timer::new(p.TIMER, &mut p.RESETS, &clocks));
+    let timer = Timer::new(p.TIMER, &mut p.RESETS, &clocks);
     let sio = Sio::new(p.SIO);
     let pins = Pins::new(p.IO_BANK0, p.PADS_BANK0, sio.gpio_bank0, &mut p.RESETS);
     let pins = (pins.gpio0.into_function(), pins.gpio1.into_function());
@@ -118,11 +120,13 @@ fn main() -> ! {
     let identity = Identity::new(Origin::from_array(ORIGIN), epoch, Micros::HZ);
     let mut reporter = SerialReporter::<METRICS, WORDS, FRAME>::new(identity);
     loop {
-        let reporting = PUMP.report_time.start(clock);
-        let _ = reporter.report(&PUMP, clock.0.get_counter().ticks(), &mut uart);
+        let (uptime, stats) = (timer.get_counter().ticks(), reporter.stats());
+        SYSTEM.update(uptime, stats.frames_sent, stats.frames_dropped);
+        let reporting = PUMP.report_time.start(Micros);
+        let _ = reporter.report(&ALL, uptime, &mut uart);
         drop(reporting);
         for number in 0..STROKES_A_SECOND {
-            let stroke_time = PUMP.stroke_time.start(clock);
+            let stroke_time = PUMP.stroke_time.start(Micros);
             stroke(number);
             drop(stroke_time);
             PUMP.strokes.increment();
