@@ -112,7 +112,7 @@ fn gateway() -> Gateway {
 
 /// If this fails, a shell is unusable after the view, and nobody knows what to type.
 #[test]
-fn the_terminal.check_put_back() {
+fn the_terminal_is_put_back() {
     let gateway = gateway();
     let url = format!("http://{}", gateway.http);
     for end in ["q", "\u{3}", "signal"] {
