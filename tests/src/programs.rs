@@ -146,6 +146,16 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// Starts one that keeps its state in `folder`, and so exports sums over all lives of a device.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn keeping(folder: &Path) -> Self {
+        Self::start(&["--state", folder.to_str().expect("its path is UTF-8")])
+    }
+
     /// Starts `tapes gateway --stdin` with more options, on a free port.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tapes_core::wire::{Body, Deframer, Feed, Frame};
 use tapes_tests::programs::{Gateway, emulate, firmware, sample};
 use tapes_tests::python;
+use tapes_tests::servers::Scratch;
 
 /// The words of `motor` in the firmware: five metrics, of which `loop_time` is a histogram.
 const WORDS: &str = "timing_loop::MOTOR::WORDS";
@@ -117,7 +118,8 @@ fn resets_and_lost_bytes_leave_totals_exact() {
     let lossy = emulate(&image, &[&options[..], &["--lose", "0.001", "--seed", "7"]].concat());
     let mut totals = Vec::new();
     for run in [&whole, &lossy] {
-        let mut gateway = Gateway::start(&[]);
+        let folder = Scratch::new("resets");
+        let mut gateway = Gateway::keeping(folder.path());
         gateway.feed(&run.bytes);
         // Everything has come once the boots and the last epoch's uptime are seen.
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]

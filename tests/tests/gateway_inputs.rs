@@ -193,7 +193,8 @@ fn a_serial_port_may_be_absent_come_go_and_come_back() {
     let scratch = Scratch::new("serial");
     let path = scratch.0.join("ttyBoard");
     let shown = path.display().to_string();
-    let gateway = Gateway::start(&["--serial", &shown]);
+    let state = scratch.0.join("state").display().to_string();
+    let gateway = Gateway::start(&["--serial", &shown, "--state", &state]);
     let message = gateway.wait_for("cannot open");
     assert!(message.contains(&shown) && message.contains("plug the device in"), "{message}");
 

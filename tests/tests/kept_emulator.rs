@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tapes_tests::programs::{Emulated, Gateway, emulate, firmware, sample};
+use tapes_tests::servers::Scratch;
 
 /// The words of `jobs` in the firmware: `begun | sum (low, ahead, behind) min max zero buckets…
 /// overflow | panics`.
@@ -78,7 +79,8 @@ fn run_to_rest(image: &Path, limit: f64, options: &[&str]) -> Emulated {
 
 /// Gives a capture to a gateway and returns what it shows then.
 fn gateway(bytes: &[u8]) -> String {
-    let mut gateway = Gateway::start(&[]);
+    let folder = Scratch::new("kept");
+    let mut gateway = Gateway::keeping(folder.path());
     gateway.feed(bytes);
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     let all = bytes.len() as f64;

@@ -144,7 +144,7 @@ impl core::panic::UnwindSafe for Call {}
 /// ```
 /// use tapes_core::{Produced, RegisterError, Registry};
 ///
-/// static REGISTRY: Registry<2, 2> = Registry::new();
+/// static REGISTRY: Registry<3, 3> = Registry::new();
 ///
 /// fn sensor<T: Produced>(name: &'static str, read: fn() -> T) -> Result<(), RegisterError> {
 ///     REGISTRY.gauge_fn(name, read)
