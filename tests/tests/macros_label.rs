@@ -60,3 +60,21 @@ fn derived_labels_make_families() {
     assert_eq!(FAULTS.seen.of((Axis::X, Fault::I2cBus)).value(), 3);
     assert_eq!(FAULTS.seen.of((Axis::X, Fault::Stall)).value(), 0);
 }
+
+/// A reporter that takes its sizes from the group would have too short a buffer.
+#[test]
+fn the_type_knows_its_sizes() {
+    metrics! {
+        static SIZES: Sizes = "sizes" {
+            short: Timer [max = 1 ms, scale = 0],
+            long: Histogram per (Axis, Fault) [max = 1_000_000, scale = 4],
+            middle: Timer [max = 1 s],
+        }
+    }
+    let long = SIZES.long.of((Axis::Y, Fault::Stall)).distribution().geometry().len;
+    assert!(SIZES.middle.distribution().geometry().len < long);
+    assert!(SIZES.short.distribution().geometry().len < long);
+    assert_eq!((Sizes::BUCKETS, Faults::BUCKETS), (long, 0));
+    assert_eq!((Sizes::METRICS, Faults::METRICS), (3, 1));
+    assert_eq!(Sizes::WORDS, SIZES.group().words());
+}

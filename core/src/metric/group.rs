@@ -241,6 +241,22 @@ pub const fn total_words(declared: &[Declared]) -> usize {
     offset(declared, declared.len())
 }
 
+/// Returns the buckets of the longest histogram or timer; 0 without any.
+#[doc(hidden)]
+#[must_use]
+pub const fn most_buckets(declared: &[Declared]) -> u32 {
+    let (mut most, mut i) = (0, 0);
+    while i < declared.len() {
+        if let Some(buckets) = declared[i].spec.kind().buckets()
+            && buckets.len > most
+        {
+            most = buckets.len;
+        }
+        i += 1;
+    }
+    most
+}
+
 /// Returns the words before metric `index`.
 #[doc(hidden)]
 #[must_use]

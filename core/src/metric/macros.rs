@@ -33,8 +33,11 @@
 /// MOTOR.loops.increment();
 /// drop(pass);
 /// assert_eq!(MOTOR.loops.value(), 1);
-/// assert_eq!(MOTOR.group().metrics(), 6);
+/// assert_eq!((MotorMetrics::METRICS, MotorMetrics::BUCKETS), (6, 104));
 /// ```
+///
+/// The type has the sizes that reporters want to know: `MotorMetrics::METRICS`, their `WORDS` and
+/// the `BUCKETS` of the longest histogram.
 ///
 /// # Kinds and options
 ///
@@ -116,6 +119,10 @@ macro_rules! metrics {
             /// Storage words, of one lane.
             #[allow(dead_code, reason = "not every program asks")]
             $vis const WORDS: usize = $crate::__private::total_words(Self::__DECLARED);
+
+            /// Buckets of the longest histogram or timer; 0 without any.
+            #[allow(dead_code, reason = "not every program asks")]
+            $vis const BUCKETS: u32 = $crate::__private::most_buckets(Self::__DECLARED);
 
             /// Returns the view that readers take.
             #[must_use]

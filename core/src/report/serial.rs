@@ -90,9 +90,24 @@ pub struct ReporterStats {
 /// numbers that the receiver widens. `WORDS` may be 0 where words have 64 bits. `FRAME` is the
 /// length of the frame buffer: [`stream_len`](crate::wire::stream_len) of
 /// [`frame_len`](crate::wire::frame_len) for the longest histogram; a metric that does not fit is
-/// left out and counted.
+/// left out and counted. A declared group knows all of these:
 ///
-/// The module documentation has an example.
+/// ```
+/// use tapes_core::report::SerialReporter;
+/// use tapes_core::wire::{Epoch, Identity, Origin, frame_len, stream_len};
+///
+/// tapes_core::metrics! {
+///     static RADIO: RadioMetrics = "radio" { sent: Counter, delay: Timer [max = 1 s] }
+/// }
+/// const FRAME: usize = stream_len(frame_len(RadioMetrics::BUCKETS, u64::MAX));
+/// type Reporter = SerialReporter<{ RadioMetrics::METRICS }, { RadioMetrics::WORDS }, FRAME>;
+///
+/// let identity = Identity::new(Origin::from_array(*b"board-1"), Epoch::new(0, 42), 1_000);
+/// let reporter = Reporter::new(identity);
+/// # assert_eq!(reporter.stats().reports, 0);
+/// ```
+///
+/// The module documentation has another example.
 ///
 /// # Footprint
 ///

@@ -50,7 +50,7 @@ const PATIENCE: Duration = Duration::from_millis(30);
 const METRICS: usize = FlowMetrics::METRICS;
 const WORDS: usize = FlowMetrics::WORDS;
 /// Room for a frame with all buckets of a timer.
-const FRAME: usize = stream_len(frame_len(82, u64::MAX));
+const FRAME: usize = stream_len(frame_len(FlowMetrics::BUCKETS, u64::MAX));
 
 static READINGS: Channel<CriticalSectionRawMutex, u32, DEPTH> = Channel::new();
 

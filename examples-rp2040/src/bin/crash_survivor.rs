@@ -53,7 +53,7 @@ static KEPT: Kept<{ JobMetrics::METRICS }> = Kept::new();
 /// Raised with every release, so that it does not believe words of another one.
 const BUILD: u64 = 1;
 /// Room for a frame with all buckets of `time`.
-const FRAME: usize = stream_len(frame_len(64, u64::MAX));
+const FRAME: usize = stream_len(frame_len(JobMetrics::BUCKETS, u64::MAX));
 /// Jobs in a second.
 const JOBS_A_SECOND: u32 = 40;
 

@@ -58,7 +58,7 @@ trace_executors! {
 const METRICS: usize = EmbassyMetrics::METRICS;
 const WORDS: usize = EmbassyMetrics::WORDS;
 /// Room for a frame with all buckets of a timer.
-const FRAME: usize = stream_len(frame_len(40, u64::MAX));
+const FRAME: usize = stream_len(frame_len(EmbassyMetrics::BUCKETS, u64::MAX));
 
 static INTERRUPT: InterruptExecutor = InterruptExecutor::new();
 

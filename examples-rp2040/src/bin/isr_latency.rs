@@ -52,7 +52,7 @@ const MASKED_MAX: u32 = 833;
 const METRICS: usize = IsrMetrics::METRICS;
 const WORDS: usize = IsrMetrics::WORDS;
 /// Room for a frame with all buckets of a histogram.
-const FRAME: usize = stream_len(frame_len(72, u64::MAX));
+const FRAME: usize = stream_len(frame_len(IsrMetrics::BUCKETS, u64::MAX));
 
 static CYCLES: OnceLock<Cycles> = OnceLock::new();
 /// When the handler ran last.

@@ -59,7 +59,7 @@ const STROKES_A_SECOND: u32 = 50;
 const METRICS: usize = PumpMetrics::METRICS + SystemMetrics::METRICS;
 const WORDS: usize = PumpMetrics::WORDS + SystemMetrics::WORDS;
 /// Room for a frame with all buckets of a timer.
-const FRAME: usize = stream_len(frame_len(82, u64::MAX));
+const FRAME: usize = stream_len(frame_len(PumpMetrics::BUCKETS, u64::MAX));
 
 /// Every millisecond; it only ends the sleep.
 #[exception]

@@ -58,7 +58,7 @@ const HELP: &[u8] = b"commands: metrics, json, statsd, help\r\n";
 /// Longest line that can be a command.
 const LINE_LEN_MAX: usize = 16;
 /// Buckets of the longest histogram.
-const BUCKETS: usize = 40;
+const BUCKETS: usize = BoardMetrics::BUCKETS as usize;
 
 bind_interrupts!(struct Irqs {
     UART0_IRQ => uart::BufferedInterruptHandler<UART0>;

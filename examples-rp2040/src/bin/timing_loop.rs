@@ -55,10 +55,10 @@ const PASS_DELAY: u32 = 1_000;
 /// Stands for planning a path after a command: up to 1.1 ms more, now and then longer than a period.
 const PLAN_DELAY: u32 = 45_000;
 /// What the reporter remembers: the last value of each metric, and how often each word has wrapped.
-const METRICS: usize = MOTOR.group().metrics() as usize;
-const WORDS: usize = MOTOR.group().words();
+const METRICS: usize = MotorMetrics::METRICS;
+const WORDS: usize = MotorMetrics::WORDS;
 /// Room for a frame with all buckets of `loop_time`, full for as long as the board lives.
-const FRAME: usize = stream_len(frame_len(64, u64::MAX));
+const FRAME: usize = stream_len(frame_len(MotorMetrics::BUCKETS, u64::MAX));
 
 /// When the pass that runs was due, in microseconds.
 static DUE: AtomicU32 = AtomicU32::new(0);

@@ -48,7 +48,7 @@ const ALARM_US: u32 = 300;
 const METRICS: usize = WorkMetrics::METRICS;
 const WORDS: usize = WorkMetrics::WORDS;
 /// Room for a frame with all buckets of a timer.
-const FRAME: usize = stream_len(frame_len(64, u64::MAX));
+const FRAME: usize = stream_len(frame_len(WorkMetrics::BUCKETS, u64::MAX));
 
 /// What each counts for itself; written by one only.
 static CORE0: AtomicU32 = AtomicU32::new(0);

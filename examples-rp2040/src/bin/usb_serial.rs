@@ -45,7 +45,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const METRICS: usize = UsbMetrics::METRICS;
 const WORDS: usize = UsbMetrics::WORDS;
 /// Room for a frame with all buckets of a timer.
-const FRAME: usize = stream_len(frame_len(82, u64::MAX));
+const FRAME: usize = stream_len(frame_len(UsbMetrics::BUCKETS, u64::MAX));
 
 type Usb = Driver<'static, USB>;
 

@@ -30,7 +30,7 @@ static KEPT: Kept<{ Jobs::METRICS }> = Kept::new();
 
 static REGISTRY: Registry<2, 2, 1> = Registry::new();
 
-const FRAME: usize = stream_len(frame_len(96, u64::MAX));
+const FRAME: usize = stream_len(frame_len(Jobs::BUCKETS, u64::MAX));
 
 /// Registers until there is no room, which is counted and sent.
 fn full() -> u32 {
