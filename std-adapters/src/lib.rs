@@ -61,6 +61,8 @@ pub mod _documentation {
     pub mod fleet {}
     #[doc = include_str!("../docs/reporters.md")]
     pub mod reporters {}
+    #[doc = include_str!("../docs/service.md")]
+    pub mod service {}
     #[doc = include_str!("../docs/state.md")]
     pub mod state {}
 }

@@ -1,5 +1,6 @@
 //! Who may come in: quotas of devices, epochs and links.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tapes_core::wire::{Epoch, Origin};
@@ -78,7 +79,10 @@ impl Fleet {
                 Err(Refusal::OtherLink)
             }
             _ => {
-                session.owner = Some(arrival.link);
+                if session.owner != Some(arrival.link) || session.link_name.is_none() {
+                    let name = self.links.get(arrival.link).map(|link| Arc::clone(&link.name));
+                    (session.owner, session.link_name) = (Some(arrival.link), name);
+                }
                 Ok(())
             }
         }

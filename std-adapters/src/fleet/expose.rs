@@ -58,9 +58,10 @@ impl Snapshot {
             for (device, series) in series {
                 let (total, start) = self.exported(device, series);
                 let Some(total) = total else { continue };
+                let extra = device.extra_labels();
                 out.start(start);
                 total.read(&series.key, &series.key.name, |descriptor, value| {
-                    out.sample(&[("device", &device.name)], descriptor, 0, value)
+                    out.sample(&extra, descriptor, 0, value)
                 })?;
             }
             out.start(None);

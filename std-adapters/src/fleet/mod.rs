@@ -43,6 +43,7 @@ mod persist;
 pub mod record;
 mod records;
 mod refusal;
+pub mod rules;
 mod saver;
 #[cfg(test)]
 mod scenarios;

@@ -361,7 +361,11 @@ fn write_info(
     let build = format!("{:016x}", facts.build_id);
     let labels = [("build", build.as_str()), ("reset_reason", facts.reset_reason.name())];
     let descriptor = Descriptor { labels: Labels::new(&labels), ..*descriptor };
-    encoder.sample(&[("device", &device.name)], &descriptor, 0, &Value::Unsigned(1))
+    let mut extra = device.extra_labels();
+    if device.uid != device.name {
+        extra.insert(1, ("uid", &device.uid));
+    }
+    encoder.sample(&extra, &descriptor, 0, &Value::Unsigned(1))
 }
 
 fn unix_millis(time: SystemTime) -> u64 {

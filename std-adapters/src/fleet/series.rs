@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tapes_core::metric::{Buckets, Descriptor, Kind, Labels, Unit, Value};
+use tapes_core::metric::{BaseUnit, Buckets, Descriptor, Kind, Labels, Unit, Value};
 
 use super::entry::{Description, Entry, OwnedLabels};
 use super::value::{Histogram, Stored};
@@ -69,6 +69,18 @@ impl SeriesKey {
             class: Class::of(description.kind),
             unit: description.unit().name().into(),
         })
+    }
+}
+
+impl SeriesKey {
+    /// Returns a descriptor of its name, class and unit.
+    pub(super) fn descriptor(&self) -> Descriptor<'_> {
+        let unit = if self.unit.is_empty() {
+            Unit::NONE
+        } else {
+            Unit::new(BaseUnit::Other(&self.unit), 1)
+        };
+        Descriptor::new(&self.name, self.class.kind(), unit)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is known of an epoch only while it is being received: order, owner, pace, rates.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tapes_core::metric::Kind;
@@ -49,6 +50,8 @@ pub(super) struct Session {
     pub(super) tracker: Tracker,
     /// The link that may speak for the epoch.
     pub(super) owner: Option<LinkId>,
+    /// The name of the link that spoke for it last.
+    pub(super) link_name: Option<Arc<str>>,
     /// Arrival of the first accepted frame.
     first: Option<Duration>,
     /// Arrival of the last accepted frame.

@@ -8,6 +8,7 @@ use tapes_core::metric::Value;
 use tapes_core::wire::{Deframer, FRAME_LEN_MAX, Feed};
 
 use super::outputs::Outputs;
+use super::rules::Rules;
 use super::store::{Store, StoreStats};
 use super::{Fleet, LinkId, LinkKind, OutputCounts, Refusal, Snapshot};
 use crate::clock::TimeSource;
@@ -24,13 +25,20 @@ pub struct SharedFleet {
     /// Locked before the fleet, and while the disk is waited for.
     store: Option<Arc<Mutex<Store>>>,
     outputs: Outputs,
+    rules: Arc<Mutex<Arc<Rules>>>,
 }
 
 impl SharedFleet {
     /// Shares a fleet.
     #[must_use]
     pub fn new(fleet: Fleet, time: Arc<dyn TimeSource>) -> Self {
-        Self { fleet: Arc::new(Mutex::new(fleet)), time, store: None, outputs: Outputs::default() }
+        Self {
+            fleet: Arc::new(Mutex::new(fleet)),
+            time,
+            store: None,
+            outputs: Outputs::default(),
+            rules: Arc::default(),
+        }
     }
 
     /// Shares a fleet whose state is kept: whatever is shown is saved before.
@@ -56,7 +64,18 @@ impl SharedFleet {
         let (mut snapshot, stats) = self.look(|fleet, now| fleet.snapshot(now));
         snapshot.store = stats;
         snapshot.outputs = self.outputs.counts();
+        self.rules().apply(&mut snapshot);
         snapshot
+    }
+
+    /// Sets under which names, and which metrics, are shown from now on; nothing that is counted or
+    /// kept changes.
+    pub fn set_rules(&self, rules: Rules) {
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Shows what an output did, as `tapes_output_…` with its name as the label `output`.
@@ -162,8 +181,10 @@ impl SharedFleet {
 impl Exposition for SharedFleet {
     fn families(&self, view: View<'_>, out: &mut dyn FamilyWriter) -> Result<bool, fmt::Error> {
         if view == View::Merged {
-            let ((merged, snapshot), _) =
+            let ((mut merged, mut snapshot), _) =
                 self.look(|fleet, now| (fleet.merged(), fleet.snapshot(now)));
+            self.rules().apply(&mut snapshot);
+            self.rules().apply_merged(&mut merged);
             return snapshot.write_merged(&merged, out).map(|()| true);
         }
         let mut snapshot = self.snapshot();
@@ -191,12 +212,14 @@ impl Exposition for SharedFleet {
     }
 
     fn live(&self, out: &mut dyn LiveWriter) -> fmt::Result {
-        let ((merged, snapshot), _) = self.look(|fleet, now| {
+        let ((mut merged, mut snapshot), _) = self.look(|fleet, now| {
             let snapshot = fleet.snapshot(now);
             // Of one device, the sum says nothing new.
             let merged = if snapshot.devices.len() > 1 { fleet.merged() } else { Vec::new() };
             (merged, snapshot)
         });
+        self.rules().apply(&mut snapshot);
+        self.rules().apply_merged(&mut merged);
         if snapshot.devices.len() > 1 {
             out.section(&Section::Merged);
             snapshot.write_merged(&merged, &mut Families(out))?;

@@ -75,7 +75,13 @@ impl Series {
 #[derive(Debug, Clone)]
 pub struct DeviceSnapshot {
     /// The origin in hexadecimal, for twins followed by `#` and the epoch.
+    pub uid: String,
+    /// What it is called: its uid, unless an operator gave it a name.
     pub name: String,
+    /// Labels that all of its metrics get.
+    pub labels: Vec<(String, String)>,
+    /// Name of the input on which it was last heard, `None` if not since this process began.
+    pub link: Option<Arc<str>>,
     /// Whether it was heard within three of its report intervals.
     pub is_up: bool,
     /// Time since it was heard.
@@ -100,6 +106,14 @@ pub struct DeviceSnapshot {
     pub withheld: u64,
     /// Its series, by name.
     pub series: Vec<Series>,
+}
+
+impl DeviceSnapshot {
+    /// Returns the labels that come before the own ones of its metrics.
+    pub(super) fn extra_labels(&self) -> Vec<(&str, &str)> {
+        let labels = self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        [("device", self.name.as_str())].into_iter().chain(labels).collect()
+    }
 }
 
 /// The fleet at one moment.
@@ -265,7 +279,10 @@ impl View<'_> {
             .collect();
         let nameless = series.iter().filter(|series| series.family.is_none()).count();
         DeviceSnapshot {
+            uid: name.clone(),
             name,
+            labels: Vec::new(),
+            link: newest_session.and_then(|session| session.link_name.clone()),
             is_up,
             silence,
             uptime: facts.zip(uptime).map(|(facts, ticks)| time_of(ticks, facts.tick_hz)),

@@ -94,6 +94,7 @@ fn set_up(log: &Log) -> Outcome {
     qemu_there()?;
     statsd_servers_there()?;
     scrapers_there()?;
+    systemd_there()?;
     page::set_up()?;
     python::set_up()?;
     tools::DEFMT_PRINT.set_up()?;
@@ -165,6 +166,7 @@ fn test(log: &Log) -> Outcome {
     qemu_there()?;
     statsd_servers_there()?;
     scrapers_there()?;
+    systemd_there()?;
     page::set_up()?;
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }
@@ -194,6 +196,15 @@ fn statsd_servers_there() -> Outcome {
         }
     }
     Ok(())
+}
+
+/// What judges the gateway's unit; nothing of it runs.
+fn systemd_there() -> Outcome {
+    let there = || places::on_path("systemd-analyze").is_some();
+    if there() || (toolchain::install_if_root(&["systemd"]) && there()) {
+        return Ok(());
+    }
+    Err(Problem::new("systemd-analyze is missing; on Debian: sudo apt-get install systemd"))
 }
 
 /// The servers that scrape what is served, and judge it.

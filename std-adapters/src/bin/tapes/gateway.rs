@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::simulate::seconds;
 use crate::stream::Stream;
-use crate::{address, output, push, state, statsd, table};
+use crate::{address, config, output, push, service, state, statsd, table};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -95,6 +95,10 @@ pub(crate) struct Arguments {
     /// Seconds between two lines of --stream.
     #[arg(long, value_name = "N", value_parser = seconds, default_value = "1")]
     stream_interval: f64,
+    /// Names and labels of devices, and which metrics are shown, from a TOML file; read again with
+    /// SIGHUP. `tapes check --help` describes it.
+    #[arg(long, value_name = "PATH")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     statsd: statsd::StatsdArguments,
     #[command(flatten)]
@@ -125,6 +129,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
             .to_owned());
     }
     let (fleet, saver) = state::open(&arguments.state_options())?;
+    if let Some(file) = &arguments.config {
+        fleet.set_rules(config::load(file)?);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
     let files = open_files(&arguments.file)?;
@@ -140,7 +147,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
         Stream::none()
     };
     let has_end = ended.is_some() && serial.is_empty() && listeners.is_empty() && !arguments.stay;
+    runtime.spawn(service::watch(fleet.clone()));
+    runtime.spawn(service::reload(arguments.config.clone(), fleet.clone()));
+    service::ready();
     runtime.block_on(wait(listeners, &fleet, ended.filter(|_| has_end), stream.closed()))?;
+    service::stopping();
     drop(serial);
     let table = table::summary(&fleet.snapshot());
     stream.finish();

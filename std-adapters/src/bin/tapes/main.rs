@@ -2,10 +2,12 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod config;
 mod decode;
 mod gateway;
 mod output;
 mod push;
+mod service;
 mod simulate;
 mod state;
 mod statsd;
@@ -50,6 +52,7 @@ enum Command {
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
     Top(top::Arguments),
+    Check(config::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
+        Command::Check(arguments) => config::check(&arguments),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,0 +1,73 @@
+//! Manners of a service: what systemd is told, and the signals that are obeyed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use tapes_std::fleet::SharedFleet;
+
+use crate::config;
+
+/// Tells the service manager, if there is one, what is going on.
+fn tell(states: &[NotifyState<'_>]) {
+    // Whoever does not listen misses nothing that matters here.
+    let _ = sd_notify::notify(states);
+}
+
+/// Says that everything asked for is open and running.
+pub(crate) fn ready() {
+    tell(&[NotifyState::Ready]);
+}
+
+/// Says that the end has begun.
+pub(crate) fn stopping() {
+    tell(&[NotifyState::Stopping]);
+}
+
+/// Tells the watchdog, twice in its time, that the fleet still answers; for ever.
+pub(crate) async fn watch(fleet: SharedFleet) {
+    let Some(timeout) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
+    let mut ticks = tokio::time::interval((timeout / 2).max(Duration::from_millis(1)));
+    loop {
+        ticks.tick().await;
+        // A thread that hangs with the lock must end the process: this waits for it, too.
+        drop(fleet.lock());
+        tell(&[NotifyState::Watchdog]);
+    }
+}
+
+/// Reads the configuration again with each SIGHUP; for ever. One that cannot be used changes
+/// nothing.
+#[cfg(unix)]
+pub(crate) async fn reload(file: Option<PathBuf>, fleet: SharedFleet) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        return std::future::pending().await;
+    };
+    while hangups.recv().await.is_some() {
+        let Some(file) = &file else {
+            eprintln!("asked to read the configuration again, but there is none: use --config");
+            continue;
+        };
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            tell(&[NotifyState::Reloading, now]);
+        }
+        match config::load(file) {
+            Ok(rules) => {
+                fleet.set_rules(rules);
+                eprintln!("configuration: read again");
+            }
+            Err(why) => eprintln!("{why}; the configuration before stays in use"),
+        }
+        tell(&[NotifyState::Ready]);
+    }
+    std::future::pending().await
+}
+
+/// There is no such signal elsewhere.
+#[cfg(not(unix))]
+pub(crate) async fn reload(_: Option<PathBuf>, _: SharedFleet) {
+    std::future::pending().await
+}
