@@ -24,11 +24,9 @@ pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// Tells the watchdog, twice in its time, that the fleet still answers; for ever.
+/// Tells the watchdog, if there is one, twice in its time that the fleet still answers; for ever.
 pub(crate) async fn watch(fleet: SharedFleet) {
-    let Some(timeout) = sd_notify::watchdog_enabled() else {
-        return std::future::pending().await;
-    };
+    let Some(timeout) = sd_notify::watchdog_enabled() else { return };
     let mut ticks = tokio::time::interval((timeout / 2).max(Duration::from_millis(1)));
     loop {
         ticks.tick().await;
@@ -38,23 +36,19 @@ pub(crate) async fn watch(fleet: SharedFleet) {
     }
 }
 
-/// Reads the configuration again with each SIGHUP; for ever. One that cannot be used changes
-/// nothing.
+/// Reads the configuration, if there is one, again with each SIGHUP; for ever. One that cannot be
+/// used changes nothing.
 #[cfg(unix)]
 pub(crate) async fn reload(file: Option<PathBuf>, fleet: SharedFleet) {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
-        return std::future::pending().await;
-    };
+    // Without a configuration it means what it means to all: the terminal is gone.
+    let Some(file) = file else { return };
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
     while hangups.recv().await.is_some() {
-        let Some(file) = &file else {
-            eprintln!("asked to read the configuration again, but there is none: use --config");
-            continue;
-        };
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             tell(&[NotifyState::Reloading, now]);
         }
-        match config::load(file) {
+        match config::load(&file) {
             Ok(rules) => {
                 fleet.set_rules(rules);
                 eprintln!("configuration: read again");
@@ -63,11 +57,8 @@ pub(crate) async fn reload(file: Option<PathBuf>, fleet: SharedFleet) {
         }
         tell(&[NotifyState::Ready]);
     }
-    std::future::pending().await
 }
 
 /// There is no such signal elsewhere.
 #[cfg(not(unix))]
-pub(crate) async fn reload(_: Option<PathBuf>, _: SharedFleet) {
-    std::future::pending().await
-}
+pub(crate) async fn reload(_: Option<PathBuf>, _: SharedFleet) {}
