@@ -18,6 +18,12 @@ const NAME_LEN_MAX: usize = 64;
 /// Longest value of a label, in bytes.
 const LABEL_VALUE_LEN_MAX: usize = 256;
 
+/// Labels of `tapes_device_info`.
+const INFO_LABELS: [&str; 3] = ["uid", "build", "reset_reason"];
+
+/// What a metric's own label gets before it where the operator's has the name.
+const EXPORTED: &str = "exported_";
+
 /// Most rules of each kind.
 const RULES_MAX: usize = 10_000;
 
@@ -223,6 +229,7 @@ impl Rules {
             device.series.retain(|series| self.is_shown(&series.key.name));
             let Some(called) = self.called(device) else { continue };
             device.labels.clone_from(&called.labels);
+            snapshot.names_withheld += withhold_twice_labelled(device);
             let Some(name) = &called.name else { continue };
             let epoch = device.uid.split_once('#').map(|(_, epoch)| epoch);
             let name = epoch.map_or_else(|| name.clone(), |epoch| format!("{name}#{epoch}"));
@@ -305,6 +312,21 @@ impl Renames {
     }
 }
 
+/// Shows no series that would have a label twice, which spoils a whole page: one whose own label has
+/// the name of an operator's, and another that this one is moved to. Returns how many there are.
+fn withhold_twice_labelled(device: &mut DeviceSnapshot) -> usize {
+    let mut withheld = 0;
+    for series in &mut device.series {
+        let has = |label: &str| series.key.labels.iter().any(|(name, _)| &**name == label);
+        let is_twice =
+            |(name, _): &(String, String)| has(name) && has(&format!("{EXPORTED}{name}"));
+        if device.labels.iter().any(is_twice) && series.family.take().is_some() {
+            withheld += 1;
+        }
+    }
+    withheld
+}
+
 fn without_labels(key: &SeriesKey) -> SeriesKey {
     SeriesKey { labels: Vec::new(), ..key.clone() }
 }
@@ -332,7 +354,10 @@ fn check_device_name(name: &str) -> Result<(), RuleError> {
 }
 
 fn check_label(name: &str, value: &str) -> Result<(), RuleError> {
-    if name.starts_with("__") || RESERVED_LABELS.contains(&name) || name == "uid" {
+    let is_ours = RESERVED_LABELS.contains(&name) || INFO_LABELS.contains(&name);
+    // What a metric's own label of the same name is shown as.
+    let is_moved = name.starts_with(EXPORTED);
+    if name.starts_with("__") || is_ours || is_moved {
         return Err(RuleError::LabelReserved);
     }
     check_label_name(name).map_err(|_| RuleError::Label)?;
@@ -428,6 +453,8 @@ mod tests {
             ("e602", "a/b", "site", Err(RuleError::Name)),
             ("e602", "lathe-2", "device", Err(RuleError::LabelReserved)),
             ("e602", "lathe-2", "__x", Err(RuleError::LabelReserved)),
+            ("e602", "lathe-2", "build", Err(RuleError::LabelReserved)),
+            ("e602", "lathe-2", "exported_site", Err(RuleError::LabelReserved)),
             ("e602", "lathe-2", "1x", Err(RuleError::Label)),
             ("e602", "lathe-2", "", Err(RuleError::Label)),
             ("e602", "lathe-2", "site", Ok(())),
@@ -480,6 +507,43 @@ mod tests {
         );
         assert_eq!(json, r#"{"lathe":{"spindle":{"turns":{"value":1}}}}"#);
         assert_eq!(withheld, 0);
+    }
+
+    /// Prometheus drops a whole scrape for a label that is there twice, and a board chooses its own.
+    #[test]
+    fn a_boards_own_labels_never_make_an_operators_one_appear_twice() {
+        let mut bench = Bench::new(Limits::default());
+        let mut board = Board::new(0xe6, 1);
+        let labelled = |name, labels| {
+            let labels = tapes_core::metric::Labels::new(labels);
+            Descriptor { labels, ..Descriptor::new(name, Kind::Counter, Unit::NONE) }
+        };
+        board.dictionary = vec![
+            labelled("a", &[("site", "1")]),
+            labelled("b", &[("exported_site", "2")]),
+            labelled("c", &[("exported_site", "3"), ("site", "4")]),
+        ];
+        let values = [0, 1, 2].map(|id| (id, Value::Unsigned(1)));
+        bench.feed_all(&[board.hello(), board.dict(), board.data(&values)]);
+        let mut rules = Rules::new();
+        rules.call(uid("e6"), None, vec![("site".to_owned(), "lab".to_owned())]).unwrap();
+        let mut snapshot = bench.fleet.snapshot(bench.now);
+        rules.apply(&mut snapshot);
+        let mut text = String::new();
+        let wall = crate::clock::ManualTime::new().wall();
+        snapshot.write_metrics(Format::Prometheus, wall, &mut text).unwrap();
+        let ours: Vec<_> = text
+            .lines()
+            .filter(|line| !line.starts_with('#') && line.contains("exported_site"))
+            .collect();
+        assert_eq!(
+            ours,
+            [
+                "a_total{device=\"e6\",site=\"lab\",exported_site=\"1\"} 1",
+                "b_total{device=\"e6\",site=\"lab\",exported_site=\"2\"} 1",
+            ]
+        );
+        assert_eq!(snapshot.names_withheld, 1);
     }
 
     /// Prometheus drops a whole scrape for a family that is there twice.
