@@ -20,7 +20,7 @@ mod tree;
 pub use self::classic::{BoundsError, ClassicBuckets};
 pub(crate) use self::live::Families;
 pub use self::live::{LiveValue, LiveWriter, Section};
-pub(crate) use self::local::write_source;
+pub(crate) use self::local::{Plan, write_source};
 pub(crate) use self::names::names_of;
 #[cfg(any(feature = "http", feature = "push"))]
 pub use self::protobuf::ProtobufWriter;

@@ -13,7 +13,8 @@ use tapes_core::text::json::{TreeWriter, name_order};
 
 use crate::clock::{SystemTimeSource, TimeSource};
 use crate::exposition::{
-    Exposition, FamilyWriter, Leaf, LiveValue, LiveWriter, Section, View, write_part, write_source,
+    Exposition, FamilyWriter, Leaf, LiveValue, LiveWriter, Plan, Section, View, write_part,
+    write_source,
 };
 use crate::readings::{Reading, Readings};
 
@@ -49,6 +50,8 @@ pub struct Local<S: 'static> {
     /// When this began to watch; counts began at or before that.
     start: SystemTime,
     rates: Mutex<Rates>,
+    /// The order in which Prometheus is shown the metrics.
+    plan: Mutex<Plan>,
 }
 
 impl<S> fmt::Debug for Local<S> {
@@ -79,7 +82,7 @@ impl<S: Source + Sync> Local<S> {
         let ticks = Ticks::new(micros(time.monotonic()), HZ);
         let rates = Mutex::new(Rates { ticks, known: BTreeMap::new(), started: false });
         let start = time.wall();
-        Self { source, time, start, rates }
+        Self { source, time, start, rates, plan: Mutex::default() }
     }
 
     /// Calls `visitor` for every sample, with its rates as of now.
@@ -127,7 +130,7 @@ impl<S: Source + Sync> Exposition for Local<S> {
     fn families(&self, view: View<'_>, out: &mut dyn FamilyWriter) -> Result<bool, fmt::Error> {
         let is_all = view == View::All;
         if is_all {
-            write_source(self.source, self.start, out)?;
+            write_source(self.source, self.start, &self.plan, out)?;
         }
         Ok(is_all)
     }

@@ -98,7 +98,13 @@ pub(crate) struct Section {
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
     let lane = lease::lane();
-    f(if lane == lease::SHARED { Section::shared(lane) } else { Section::alone(lane) })
+    // Apart, so that neither asks again with each word.
+    if lane == lease::SHARED {
+        core::hint::cold_path();
+        f(Section::shared(lane))
+    } else {
+        f(Section::alone(lane))
+    }
 }
 
 /// Runs `f` where it may change the words of a lane: that of this core, with interrupts masked.

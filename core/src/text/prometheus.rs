@@ -524,10 +524,19 @@ pub(crate) fn has_earlier<S: Source + ?Sized>(source: &S, id: u32, family: &Fami
         if earlier.id >= id {
             return ControlFlow::Break(());
         }
-        found = earlier.cell == 0 && Family::of(&earlier.descriptor()).clashes_with(family);
+        found = earlier.cell == 0 && clash(&Family::of(&earlier.descriptor()), family);
         if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     found
+}
+
+fn clash(a: &Family<'_>, b: &Family<'_>) -> bool {
+    // Devices have few metrics and would have to hold the code.
+    #[cfg(feature = "std")]
+    if !a.may_clash_with(b) {
+        return false;
+    }
+    a.clashes_with(b)
 }
 
 /// Writes the samples of all metrics from `id` on that are of this family.

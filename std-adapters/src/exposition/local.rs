@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use tapes_core::Source;
@@ -14,49 +15,113 @@ use super::{FamilyWriter, names_of};
 /// Writes all families of a source in the order of their names; `start` is when its counts began.
 ///
 /// Of metrics whose names are one to Prometheus and that do not differ in labels, the first is
-/// shown.
+/// shown. The order is kept in `plan` from one time to the next; a source only ever gets more
+/// metrics.
 pub(crate) fn write_source(
     source: &(impl Source + ?Sized),
     start: SystemTime,
+    plan: &Mutex<Plan>,
     out: &mut dyn FamilyWriter,
 ) -> fmt::Result {
-    let mut families = Families::default();
+    let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut samples = Vec::with_capacity(plan.samples);
     let _ = source.visit(0, &mut |sample| {
-        families.add(sample);
+        samples.push(sample);
         ControlFlow::Continue(())
     });
-    for samples in families.by_name.values() {
-        // Of several texts, the first.
-        let described = samples.iter().find(|sample| !sample.descriptor().help.is_empty());
-        if let Some(first) = described.or(samples.first()) {
-            out.family(&first.descriptor())?;
+    let told = fingerprint(&samples);
+    if plan.told != told || plan.samples != samples.len() {
+        *plan = Plan::new(&samples, told);
+    }
+    let sample = |place: usize| plan.order.get(place).and_then(|place| samples.get(*place));
+    let mut end = 0;
+    for family in &plan.families {
+        let (begin, described) = (end, samples.get(family.described));
+        end = family.end;
+        if let Some(described) = described {
+            out.family(&described.descriptor())?;
         }
         out.start(Some(start));
-        for sample in samples {
+        for sample in (begin..end).filter_map(sample) {
             out.sample(&[], &sample.descriptor(), sample.cell, &sample.value)?;
         }
     }
     Ok(())
 }
 
+/// Returns a number that is another one, but for bad luck, when there are other metrics: names,
+/// which live as long as their metrics, are told by where they are.
+fn fingerprint(samples: &[Sample<'_>]) -> u64 {
+    samples.iter().fold(0, |told: u64, sample| {
+        let name = sample.descriptor().name.as_ptr().addr() as u64;
+        let place = (u64::from(sample.id) << 32) ^ u64::from(sample.cell);
+        (told.rotate_left(5) ^ name ^ place).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
+}
+
+/// In which order the samples of a source are shown.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    /// What the samples were that it is for.
+    told: u64,
+    samples: usize,
+    /// Positions of samples, family by family.
+    order: Vec<usize>,
+    families: Vec<Planned>,
+}
+
+/// A family, whose samples in the order end somewhere.
+#[derive(Debug)]
+struct Planned {
+    /// Position of the sample whose text is shown: of several, the first.
+    described: usize,
+    end: usize,
+}
+
+impl Plan {
+    fn new(samples: &[Sample<'_>], told: u64) -> Self {
+        let mut families = Families::default();
+        for (place, sample) in samples.iter().enumerate() {
+            families.add(place, &sample.descriptor(), sample.cell, samples);
+        }
+        let mut plan =
+            Self { told, samples: samples.len(), order: Vec::new(), families: Vec::new() };
+        for places in families.by_name.into_values() {
+            let has_help = |place: &&usize| {
+                samples.get(**place).is_some_and(|sample| !sample.descriptor().help.is_empty())
+            };
+            let described = places.iter().find(has_help).or(places.first()).copied();
+            plan.order.extend(&places);
+            let end = plan.order.len();
+            plan.families.extend(described.map(|described| Planned { described, end }));
+        }
+        plan
+    }
+}
+
 /// The families of a source in the order of their names.
 #[derive(Debug, Default)]
-struct Families<'s> {
-    by_name: BTreeMap<String, Vec<Sample<'s>>>,
+struct Families {
+    by_name: BTreeMap<String, Vec<usize>>,
     /// Names that belong to somebody.
     taken: HashSet<String>,
     /// Series that are there already.
     seen: HashSet<String>,
 }
 
-impl<'s> Families<'s> {
+impl Families {
     /// Adds a metric unless another one has its name.
-    fn add(&mut self, sample: Sample<'s>) {
-        let descriptor = &sample.descriptor();
+    fn add(
+        &mut self,
+        place: usize,
+        descriptor: &Descriptor<'_>,
+        cell: u32,
+        samples: &[Sample<'_>],
+    ) {
         let name = Family::of(descriptor).to_string();
         if let Some(members) = self.by_name.get(&name) {
-            let is_alike =
-                members.first().is_some_and(|first| is_alike(&first.descriptor(), descriptor));
+            let first = members.first().and_then(|first| samples.get(*first));
+            let is_alike = first.is_some_and(|first| is_alike(&first.descriptor(), descriptor));
             if !is_alike {
                 return;
             }
@@ -67,8 +132,8 @@ impl<'s> Families<'s> {
             }
             self.taken.extend(names);
         }
-        if self.seen.insert(series_name(&name, descriptor, sample.cell)) {
-            self.by_name.entry(name).or_default().push(sample);
+        if self.seen.insert(series_name(&name, descriptor, cell)) {
+            self.by_name.entry(name).or_default().push(place);
         }
     }
 }

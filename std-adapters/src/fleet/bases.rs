@@ -30,8 +30,9 @@ impl Bases {
         self.0.contains(key)
     }
 
-    pub(super) fn get(&self, key: MetricKey) -> Option<Stored> {
-        self.0.get(key).map(Base::unpacked)
+    /// Returns what was counted since the base of a metric, as [`Stored::since`] does.
+    pub(super) fn since(&self, key: MetricKey, value: &Stored) -> Option<Stored> {
+        self.0.get(key).map(|base| base.since(value))
     }
 
     /// Adds a base; a known one stays.
@@ -70,6 +71,17 @@ impl Base {
         match self {
             Self::Plain(value) => value.clone(),
             Self::Packed(bytes) => Stored::Histogram(Box::new(unpacked(bytes))),
+        }
+    }
+
+    fn since(&self, value: &Stored) -> Stored {
+        match (self, value) {
+            (Self::Packed(bytes), Stored::Histogram(counts)) => {
+                let mut since = Box::new(Histogram::clone(counts));
+                subtract(&mut since, bytes);
+                Stored::Histogram(since)
+            }
+            _ => value.since(&self.unpacked()),
         }
     }
 
@@ -134,6 +146,23 @@ fn unpacked(bytes: &[u8]) -> Histogram {
     Histogram { sum, zero, overflow, buckets, min, max }
 }
 
+/// Takes a packed histogram off one that was counted later.
+fn subtract(from: &mut Histogram, bytes: &[u8]) {
+    let mut rest = bytes;
+    let rest = &mut rest;
+    for count in [&mut from.sum, &mut from.zero, &mut from.overflow] {
+        *count = count.saturating_sub(next(rest));
+    }
+    // Minimum and maximum of the base, whether they are there and what they are.
+    for _ in 0..4 {
+        let _ = next(rest);
+    }
+    for count in &mut from.buckets {
+        *count = count.saturating_sub(next(rest));
+    }
+    (from.min, from.max) = (None, None);
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Bases, Histogram, MetricKey, Stored};
@@ -159,8 +188,11 @@ mod tests {
             bases.insert(MetricKey::new(id), value);
             bases.insert(MetricKey::new(id), &Stored::Null);
         }
-        for (id, value) in (0..).zip(&values) {
-            assert_eq!(bases.get(MetricKey::new(id)).as_ref(), Some(value));
+        for (id, base) in (0..).zip(&values) {
+            for value in &values {
+                let since = bases.since(MetricKey::new(id), value);
+                assert_eq!(since, Some(value.since(base)), "{value:?} since {base:?}");
+            }
         }
         assert!(bases.iter().map(|(_, value)| value).eq(values));
     }

@@ -170,7 +170,7 @@ impl EpochData {
     /// Returns what of a value was counted while this receiver's state existed, `None` if all.
     #[must_use]
     pub fn observed(&self, key: MetricKey, value: &Stored) -> Option<Stored> {
-        self.bases.get(key).map(|base| value.since(&base))
+        self.bases.since(key, value)
     }
 
     /// Returns whether a first value of this metric is to be kept as its base.

@@ -215,23 +215,31 @@ impl Total {
     /// [`Misfit`] if raw steps or buckets have no common measure; nothing is added then.
     pub fn add(&mut self, newer: &Self) -> Result<(), Misfit> {
         let (mine, theirs, per) = common_steps(self.per, newer.per).ok_or(Misfit)?;
-        let value = match (&self.value, &newer.value) {
+        match (&mut self.value, &newer.value) {
             (Stored::Unsigned(a), Stored::Unsigned(b)) => {
-                Stored::Unsigned(a.saturating_mul(mine).saturating_add(b.saturating_mul(theirs)))
+                *a = a.saturating_mul(mine).saturating_add(b.saturating_mul(theirs));
             }
             (Stored::Histogram(a), Stored::Histogram(b)) => {
                 let (Some(a_geometry), Some(b_geometry)) = (self.geometry, newer.geometry) else {
                     return Err(Misfit);
                 };
                 let geometry = common_geometry(a_geometry, b_geometry).ok_or(Misfit)?;
-                let mut sum = rebinned(a, a_geometry, geometry, mine);
-                add_histogram(&mut sum, &rebinned(b, b_geometry, geometry, theirs));
+                let as_it_is = |other, times| other == geometry && times == 1;
+                let mut sum = if as_it_is(a_geometry, mine) {
+                    std::mem::take(&mut **a)
+                } else {
+                    rebinned(a, a_geometry, geometry, mine)
+                };
+                if as_it_is(b_geometry, theirs) {
+                    add_histogram(&mut sum, b);
+                } else {
+                    add_histogram(&mut sum, &rebinned(b, b_geometry, geometry, theirs));
+                }
+                **a = sum;
                 self.geometry = Some(geometry);
-                Stored::Histogram(Box::new(sum))
             }
             _ => return Err(Misfit),
-        };
-        self.value = value;
+        }
         self.per = per;
         self.entry = Arc::clone(&newer.entry);
         self.description = Arc::clone(&newer.description);

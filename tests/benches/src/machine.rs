@@ -15,7 +15,7 @@ pub(crate) fn describe(options: &Options) -> String {
     let effort = if options.quick { ", in a hurry (`--quick`)" } else { "" };
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     format!(
-        "Measured on {cores} cores of {model}, {compiler}, opt-level 3 with fat LTO{effort}. Times are \
-         medians; with several threads, what an operation takes of a core.\n"
+        "Measured on {cores} cores of {model}, {compiler}, opt-level 3 with fat LTO{effort}. Times are medians of processor time: what an operation takes of a core. What another \
+         core's cache costs shows only while both run; waiting shows never.\n"
     )
 }

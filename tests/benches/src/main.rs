@@ -32,14 +32,16 @@ const fn group(name: &'static str, about: &'static str, run: fn(&Options, &mut T
     Group { name, about, run }
 }
 
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 11] = [
     group("counter", "one more, beside others", peers::counter::run),
     group("gauge", "set, beside others", peers::gauge::run),
     group("histogram", "one more value, beside others", peers::histogram::run),
     group("timer", "start and stop, beside others", peers::timer::run),
     group("lookup", "a metric by its name, beside others", peers::lookup::run),
+    group("text", "Prometheus text, beside others", peers::text::run),
     group("ingest", "decoding frames and applying them to a fleet", fleet::ingest::run),
     group("memory", "memory of a fleet for each series", fleet::memory::run),
+    group("merge", "adding up and showing many series", fleet::merge::run),
     group("restart", "going on from a state file", fleet::restart::run),
     group("disk", "what a gateway writes in a day", fleet::disk::run),
 ];

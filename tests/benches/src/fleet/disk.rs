@@ -46,7 +46,7 @@ fn written(changed: u32, seconds: u64) -> u64 {
 }
 
 pub(crate) fn run(options: &Options, table: &mut Table) {
-    let seconds = if options.quick { DAY_S / 96 } else { DAY_S / 4 };
+    let seconds = if options.quick { DAY_S / 96 } else { DAY_S / 12 };
     for (label, changed, limit) in [
         ("20 boards, 10 % changed each second", SAMPLES.div_ceil(10), Limit::Most(50.0)),
         ("20 boards, 100 % changed each second", SAMPLES, Limit::None),

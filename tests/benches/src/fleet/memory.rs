@@ -12,7 +12,7 @@ use crate::table::{Limit, Table};
 use crate::{ALLOCATOR, Options};
 
 const BOARDS: u64 = 1_000;
-const METRICS: u32 = 100;
+pub(crate) const METRICS: u32 = 100;
 
 static TIMES: &Layout = layout!(unit = micros, max = 60 s, scale = 2);
 

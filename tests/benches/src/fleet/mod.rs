@@ -4,6 +4,7 @@ pub(crate) mod board;
 pub(crate) mod disk;
 pub(crate) mod ingest;
 pub(crate) mod memory;
+pub(crate) mod merge;
 pub(crate) mod restart;
 
 use std::time::Duration;

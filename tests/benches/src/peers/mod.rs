@@ -6,6 +6,7 @@ pub(crate) mod gauge;
 pub(crate) mod histogram;
 pub(crate) mod lookup;
 
+pub(crate) mod text;
 pub(crate) mod timer;
 
 use tapes_core::layout;
@@ -78,7 +79,7 @@ pub(crate) fn compare(
     threads: &[u32],
     entries: Vec<Entry>,
 ) -> Comparison {
-    let turns = if options.quick { 1 } else { 3 };
+    let turns = if options.quick { 1 } else { 2 };
     let mut times = vec![vec![f64::MAX; threads.len()]; entries.len()];
     for _ in 0..turns {
         for (column, threads) in threads.iter().enumerate() {
