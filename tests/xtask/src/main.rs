@@ -7,7 +7,9 @@ mod demo;
 mod elf;
 mod emulate;
 mod emulator;
+mod faults;
 mod firmware;
+mod instructions;
 mod interrupt;
 mod node;
 mod packages;
@@ -37,7 +39,7 @@ struct Command {
     run: fn(Arguments) -> Outcome,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 9] = [
     Command {
         name: "demo",
         about: "a board in the emulator, its metrics on a page in your browser",
@@ -55,6 +57,18 @@ const COMMANDS: [Command; 7] = [
         about: "what things cost on a host, beside what others do, and their limits",
         help: bench::HELP,
         run: bench::bench,
+    },
+    Command {
+        name: "instructions",
+        about: "instructions of recording, reporting and receiving on a host, and their limits",
+        help: instructions::HELP,
+        run: instructions::instructions,
+    },
+    Command {
+        name: "faults",
+        about: "fault injection, thousands of times",
+        help: faults::HELP,
+        run: faults::faults,
     },
     Command {
         name: "cycles",
@@ -126,8 +140,8 @@ fn help(name: Option<&str>) {
     }
     println!("The project's commands.\n\nusage: cargo xtask COMMAND [OPTIONS]\n");
     for command in &COMMANDS {
-        println!("  {:<9} {}", command.name, command.about);
+        println!("  {:<12} {}", command.name, command.about);
     }
-    println!("  {:<9} this list, or with a command its options and examples", "help");
+    println!("  {:<12} this list, or with a command its options and examples", "help");
     println!("\nexamples:\n  cargo xtask demo\n  cargo xtask test\n  cargo xtask help emulate");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::bench;
 use crate::emulator;
+use crate::instructions;
 use crate::node;
 use crate::packages;
 use crate::page;
@@ -44,6 +45,7 @@ pub(crate) const STEPS: &[Step] = &[
     check("doc", "documentation without warnings", doc),
     tests("test", "unit, integration and documentation tests, all features", test),
     tests("models", "the sync layer with threads in every order, in loom", models),
+    check("instructions", "instructions of what hosts do, and their limits", instructions),
     tests("backends", "the core's tests with atomics of the machine instead of lanes", backends),
     check(
         "targets",
@@ -92,6 +94,7 @@ fn set_up(log: &Log) -> Outcome {
     }
     emulator::set_up()?;
     qemu_there()?;
+    instructions::valgrind_there()?;
     statsd_servers_there()?;
     scrapers_there()?;
     systemd_there()?;
@@ -116,7 +119,8 @@ fn component_there(component: &str) -> Outcome {
 fn fmt(log: &Log) -> Outcome {
     component_there("rustfmt")?;
     log.run(cargo().current_dir(places::root()).args(["fmt", "--all", "--check"]))?;
-    for workspace in [places::firmware(), places::benches()] {
+    let instructions = places::root().join("tests").join("instructions");
+    for workspace in [places::firmware(), places::benches(), instructions] {
         log.run(cargo().current_dir(workspace).args(["fmt", "--check"]))?;
     }
     Ok(())
@@ -152,6 +156,12 @@ fn features(log: &Log) -> Outcome {
 fn benches(log: &Log) -> Outcome {
     component_there("clippy")?;
     log.run(bench::benches("clippy").args(["--", "-Dwarnings"]))
+}
+
+fn instructions(log: &Log) -> Outcome {
+    instructions::valgrind_there()?;
+    let program = env::current_exe().map_err(Problem::io("cannot find this program"))?;
+    log.run(Command::new(&program).arg("instructions"))
 }
 
 fn doc(log: &Log) -> Outcome {

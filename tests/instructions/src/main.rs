@@ -1,0 +1,125 @@
+//! Does one thing as often as it is told: `cargo xtask instructions` has callgrind count what one
+//! more of it takes.
+#![forbid(unsafe_code)]
+
+#[path = "../../benches/src/fleet/board.rs"]
+mod board;
+
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use board::{Board, SAMPLES};
+use tapes_core::metric::Layout;
+use tapes_core::text::prometheus::Format;
+use tapes_core::wire::{Deframer, FRAME_LEN_MAX, Feed};
+use tapes_core::{Registry, layout, metrics};
+use tapes_std::exposition::Exposition as _;
+use tapes_std::fleet::{Fleet, Limits, LinkId, LinkKind, NodeId};
+use tapes_std::local::Local;
+
+metrics! {
+    /// What is counted.
+    static OURS: OursMetrics = "bench" {
+        /// A counter.
+        counter: Counter,
+        /// A gauge.
+        gauge: Gauge<f64>,
+        /// A histogram.
+        histogram: Histogram [unit = micros, max = 60 s, scale = 2],
+    }
+}
+
+static TIMES: &Layout = layout!(unit = micros, max = 60 s, scale = 2);
+static REGISTRY: Registry<110, 1_200> = Registry::new();
+
+/// Values of all sizes, in turn.
+fn value(i: u32) -> u32 {
+    i.wrapping_mul(0x9e37_79b9) >> (i % 24)
+}
+
+fn report(times: u32) {
+    let (mut board, mut bytes) = (Board::new(1), Vec::with_capacity(4_096));
+    for _ in 0..times {
+        board.work(SAMPLES);
+        bytes.clear();
+        black_box(board.report(&mut bytes));
+    }
+}
+
+/// Works without reporting: what `report` does besides.
+fn work(times: u32) {
+    let mut board = Board::new(1);
+    (0..times).for_each(|_| board.work(SAMPLES));
+}
+
+fn ingest(bytes: &[u8], fleet: &mut Fleet, link: LinkId) {
+    let mut deframer = Box::new(Deframer::<FRAME_LEN_MAX>::new());
+    let mut rest = bytes;
+    while let Feed::Frame { frame, rest: more } = deframer.feed(rest) {
+        fleet.ingest(link, frame, Duration::from_secs(100_000)).expect("it is good");
+        rest = more;
+    }
+}
+
+/// Makes so many reports, and takes in the first of them.
+fn receive(made: u32, times: u32) {
+    let (mut board, mut fleet) = (Board::new(1), Fleet::new(NodeId([1; 16]), Limits::default()));
+    let link = fleet.open_link("bench", LinkKind::Capture).expect("it is the only one");
+    let mut reports = vec![Vec::new(); made as usize];
+    for report in &mut reports {
+        board.work(SAMPLES);
+        board.report(report);
+    }
+    reports.iter().take(times as usize).for_each(|report| ingest(report, &mut fleet, link));
+    black_box(fleet.snapshot(Duration::from_secs(100_000)).devices.len());
+}
+
+fn page(times: u32) {
+    for i in 0..100 {
+        let name = format!("engine.part{i}.count");
+        REGISTRY.counter(name.as_str()).expect("there is room").add(i);
+    }
+    for i in 0..10 {
+        let name = format!("engine.task{i}.time");
+        let timer = REGISTRY.timer::<1_000_000>(name.as_str(), TIMES).expect("there is room");
+        (0..100).for_each(|i| timer.record(value(i)));
+    }
+    let (local, mut text) = (Local::new(&REGISTRY), String::new());
+    for _ in 0..times {
+        text.clear();
+        local.metrics(Format::OpenMetrics, &mut text).expect("a text takes everything");
+        black_box(&text);
+    }
+}
+
+fn look_up(times: u32) {
+    for i in 0..100 {
+        let name = format!("engine.part{i}.count");
+        let _ = REGISTRY.counter(name.as_str()).expect("there is room");
+    }
+    for _ in 0..times {
+        let _ = black_box(REGISTRY.counter(black_box("engine.part50.count")).expect("it is there"));
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [what, times] = arguments.as_slice() else { return ExitCode::FAILURE };
+    let Ok(times) = times.parse::<u32>() else { return ExitCode::FAILURE };
+    match what.as_str() {
+        "counter" => (0..times).for_each(|_| black_box(&OURS).counter.increment()),
+        "gauge" => (0..times).for_each(|i| black_box(&OURS).gauge.set(f64::from(i))),
+        "values" => (0..times).for_each(|i| {
+            black_box(value(i));
+        }),
+        "histogram" => (0..times).for_each(|i| black_box(&OURS).histogram.record(value(i))),
+        "look-up" => look_up(times),
+        "work" => work(times),
+        "report" => report(times),
+        "receive" => receive(400, times),
+        "page" => page(times),
+        _ => return ExitCode::FAILURE,
+    }
+    ExitCode::SUCCESS
+}
