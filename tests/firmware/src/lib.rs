@@ -14,6 +14,8 @@ pub mod bench;
 pub mod board;
 #[cfg(feature = "qemu")]
 pub mod semihosting;
+#[cfg(feature = "qemu")]
+pub mod timing;
 pub mod uart;
 
 #[cfg(not(feature = "qemu"))]

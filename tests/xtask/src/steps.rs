@@ -181,14 +181,17 @@ fn test(log: &Log) -> Outcome {
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }
 
-/// `--all-features` chooses the largest `lanes-N`; this is the other way to count on a host.
-/// The race probe runs in QEMU.
+/// The probes of microcontrollers other than the RP2040 run in QEMU.
 fn qemu_there() -> Outcome {
-    let there = || places::on_path("qemu-system-arm").is_some();
-    if there() || (toolchain::install_if_root(&["qemu-system-arm"]) && there()) {
+    let programs = ["qemu-system-arm", "qemu-system-riscv32"];
+    let there = || programs.iter().all(|program| places::on_path(program).is_some());
+    let packages = ["qemu-system-arm", "qemu-system-misc"];
+    if there() || (toolchain::install_if_root(&packages) && there()) {
         return Ok(());
     }
-    Err(Problem::new("QEMU is missing; on Debian: sudo apt-get install qemu-system-arm"))
+    Err(Problem::new(
+        "QEMU is missing; on Debian: sudo apt-get install qemu-system-arm qemu-system-misc",
+    ))
 }
 
 /// Real servers say what they have added up of reports; the tests start them.
@@ -239,6 +242,7 @@ fn models(log: &Log) -> Outcome {
     log.run(test.arg("loom_"))
 }
 
+/// `--all-features` chooses the largest `lanes-N`; this is the other way to count on a host.
 fn backends(log: &Log) -> Outcome {
     let packages = packages::published()?;
     for package in packages.iter().filter(|package| package.name == "tapes-core") {
