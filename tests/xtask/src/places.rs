@@ -19,6 +19,11 @@ pub(crate) fn probes() -> PathBuf {
     root().join("tests").join("firmware")
 }
 
+/// The workspace of the probe for RISC-V, which takes other crates to start.
+pub(crate) fn probe_riscv() -> PathBuf {
+    root().join("tests").join("firmware-riscv")
+}
+
 /// The workspace of the benchmarks.
 pub(crate) fn benches() -> PathBuf {
     root().join("tests").join("benches")

@@ -16,7 +16,7 @@ use crate::problem::{Outcome, Problem};
 use crate::process;
 use crate::python;
 use crate::test::Log;
-use crate::toolchain::{self, RP2040, Toolchain, cargo};
+use crate::toolchain::{self, RISCV, RP2040, Toolchain, cargo};
 use crate::tools;
 
 /// One step: runs alone as well, in any order.
@@ -52,7 +52,7 @@ pub(crate) const STEPS: &[Step] = &[
         "the core crates for every kind of microcontroller, with few and many features",
         targets,
     ),
-    check("firmware", "every firmware example, with lints", firmware),
+    check("firmware", "every firmware example; lints of examples and probes", firmware),
     tests(
         "emulator",
         "the emulator's own tests; the examples run in it in step test",
@@ -120,7 +120,8 @@ fn fmt(log: &Log) -> Outcome {
     component_there("rustfmt")?;
     log.run(cargo().current_dir(places::root()).args(["fmt", "--all", "--check"]))?;
     let instructions = places::root().join("tests").join("instructions");
-    for workspace in [places::firmware(), places::benches(), instructions] {
+    let firmware = [places::firmware(), places::probes(), places::probe_riscv()];
+    for workspace in firmware.into_iter().chain([places::benches(), instructions]) {
         log.run(cargo().current_dir(workspace).args(["fmt", "--check"]))?;
     }
     Ok(())
@@ -286,10 +287,18 @@ fn firmware(log: &Log) -> Outcome {
     let toolchain = Toolchain::find(RP2040)?;
     log.run(toolchain.cargo("build", &places::firmware()).args(["--release", "--bins"]))?;
     if toolchain.has_clippy() {
-        let mut clippy = toolchain.cargo("clippy", &places::firmware());
-        // Every feature, so that the examples are there that require one.
-        let all = ["--release", "--bins", "--all-features", "--", "-Dwarnings"];
-        return log.run(clippy.args(all));
+        let workspaces = [
+            (RP2040, places::firmware()),
+            (RP2040, places::probes()),
+            (RISCV, places::probe_riscv()),
+        ];
+        for (target, workspace) in workspaces {
+            let mut clippy = Toolchain::find(target)?.cargo("clippy", &workspace);
+            // Every feature, so that the executables are there that require one.
+            let all = ["--release", "--bins", "--all-features", "--", "-Dwarnings"];
+            log.run(clippy.args(all))?;
+        }
+        return Ok(());
     }
     log.note("no clippy for this compiler: the compiler's own warnings were looked at instead")?;
     no_warnings(log)

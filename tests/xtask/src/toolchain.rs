@@ -15,6 +15,8 @@ use crate::process;
 
 /// The target of the RP2040.
 pub(crate) const RP2040: &str = "thumbv6m-none-eabi";
+/// The target of the probe for RISC-V, with atomics.
+pub(crate) const RISCV: &str = "riscv32imac-unknown-none-elf";
 
 /// What Debian calls a recent compiler, its cargo, the source of its library, its clippy, and a linker.
 const PACKAGES: [&str; 5] = ["rustc-web", "cargo-web", "rust-web-src", CLIPPY, "lld-22"];

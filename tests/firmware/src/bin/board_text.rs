@@ -17,7 +17,11 @@ static SOURCES: [Group<'static>; 2] = [MOTOR.group(), RADIO.group()];
 #[cortex_m_rt::entry]
 fn main() -> ! {
     let text = Prometheus::new(Format::Prometheus);
-    let Some(reporter) = singleton!(: Reporter = Reporter::new(text)) else { loop {} };
+    let Some(reporter) = singleton!(: Reporter = Reporter::new(text)) else {
+        loop {
+            cortex_m::asm::nop();
+        }
+    };
     loop {
         board::record();
         let _ = reporter.report(&SOURCES, &mut Uart);

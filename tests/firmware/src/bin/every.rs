@@ -132,7 +132,9 @@ fn main() -> ! {
     let identity = Identity::new(Origin::from_array([7; 8]), start.epoch, 1_000_000);
     type Reporter = SerialReporter<40, 500, 512>;
     let Some(serial) = singleton!(: Reporter = Reporter::new(start.identify(identity))) else {
-        loop {}
+        loop {
+            cortex_m::asm::nop();
+        }
     };
     let mut json = TextReporter::<Json, 80, 128>::new(Json::new());
     let mut prometheus = TextReporter::<_, 80, 128>::new(Prometheus::new(Format::OpenMetrics));

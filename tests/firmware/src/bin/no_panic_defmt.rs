@@ -4,7 +4,7 @@
 
 use core::hint::black_box;
 
-use tapes_core::rates::{RateReading, Rates};
+use tapes_core::rates::Rates;
 use tapes_core::report::{DefmtReporter, Schedule};
 use tapes_core::statistics::Statistics;
 use tapes_core::{Group, RegisterError, Registry};
@@ -48,7 +48,7 @@ fn main() -> ! {
             black_box(MOTOR.loop_time),
             black_box(MOTOR.temperature),
             black_box(Statistics::ALL),
-            black_box(rates.get(0, 0).unwrap_or(RateReading::default())),
+            black_box(rates.get(0, 0).unwrap_or_default()),
             Schedule::every_ms(black_box(9), 1_000).stats(),
             MOTOR.loop_time.distribution(),
         );

@@ -88,7 +88,7 @@ fn register() -> Result<(), tapes_core::RegisterError> {
     REGISTRY.meter(("wheel.{}", black_box(3)))?.mark();
     REGISTRY.describe(&DETAILS).histogram("a.sizes", layout)?.record(black_box(9));
     REGISTRY.timer::<1_000_000>("a.time", layout)?.record(black_box(9));
-    REGISTRY.view().family::<Counter<'_>, (Axis, Fault)>("a.faults")?;
+    let _ = REGISTRY.view().family::<Counter<'_>, (Axis, Fault)>("a.faults")?;
     REGISTRY.exclusive().counter("a.own")?.increment();
     REGISTRY.gauge_of("a.fill", &FILL)?;
     REGISTRY.gauge_of("a.supply", &SUPPLY)?;

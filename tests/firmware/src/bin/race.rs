@@ -81,7 +81,7 @@ fn value(context: Context, i: u32) -> u32 {
 
 /// The step of record `i`.
 fn step(i: u32) -> i32 {
-    if i % 3 == 0 { -2 } else { 3 }
+    if i.is_multiple_of(3) { -2 } else { 3 }
 }
 
 /// A number that does not look like one of which half was replaced.
@@ -130,7 +130,7 @@ impl Reader {
         let last = M.last.value().unwrap_or_default();
         check(4, last == 0 || last >> 16 == !last & 0xffff);
         let own = own_sum();
-        check(5, own >= self.own && own % u64::from(HALF) == 0);
+        check(5, own >= self.own && own.is_multiple_of(u64::from(HALF)));
         *self = Self { count, wide, even: sum, own };
     }
 }
@@ -175,14 +175,14 @@ fn SysTick() {
         let _ = writeln!(Output, "the main program makes no progress");
         exit(false);
     }
-    if made % 4 == 0 {
+    if made.is_multiple_of(4) {
         READER.read();
     }
     if LOW_RUNS.load(Ordering::Relaxed) != 0 {
         add_alone(&NESTED, 1);
     }
     let spread = made.wrapping_mul(0x9e37_79b9) >> 7 & TICKS_SPREAD;
-    if made % 3 == 0 {
+    if made.is_multiple_of(3) {
         SCB::set_pendsv();
         interrupt_after(TICKS_NESTED + spread);
     } else {

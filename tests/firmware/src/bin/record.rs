@@ -80,8 +80,9 @@ static mut DYNAMIC: Option<Dynamic> = None;
 /// Returns the handles; none, and nothing is measured, before they are made.
 #[inline(always)]
 fn dynamic() -> &'static Dynamic {
+    let dynamic = &raw const DYNAMIC;
     // SAFETY: `main` writes before anything else runs.
-    let dynamic = unsafe { &*(&raw const DYNAMIC) };
+    let dynamic = unsafe { &*dynamic };
     // SAFETY: as above.
     unsafe { dynamic.as_ref().unwrap_unchecked() }
 }

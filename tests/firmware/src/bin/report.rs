@@ -40,8 +40,9 @@ impl embedded_io::Write for Nowhere {
 }
 
 fn reporter() -> &'static mut Reporter {
+    let reporter = &raw mut REPORTER;
     // SAFETY: `main` has written it and waits; one function at a time is called.
-    let reporter = unsafe { &mut *(&raw mut REPORTER) };
+    let reporter = unsafe { &mut *reporter };
     // SAFETY: as above.
     unsafe { reporter.assume_init_mut() }
 }
