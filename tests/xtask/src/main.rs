@@ -9,6 +9,7 @@ mod emulate;
 mod emulator;
 mod faults;
 mod firmware;
+mod fuzz;
 mod instructions;
 mod interrupt;
 mod node;
@@ -39,7 +40,7 @@ struct Command {
     run: fn(Arguments) -> Outcome,
 }
 
-const COMMANDS: [Command; 9] = [
+const COMMANDS: [Command; 10] = [
     Command {
         name: "demo",
         about: "a board in the emulator, its metrics on a page in your browser",
@@ -69,6 +70,12 @@ const COMMANDS: [Command; 9] = [
         about: "fault injection, thousands of times",
         help: faults::HELP,
         run: faults::faults,
+    },
+    Command {
+        name: "fuzz",
+        about: "the fuzz targets under libFuzzer",
+        help: fuzz::HELP,
+        run: fuzz::fuzz,
     },
     Command {
         name: "cycles",

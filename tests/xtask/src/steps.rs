@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::bench;
 use crate::emulator;
+use crate::fuzz;
 use crate::instructions;
 use crate::node;
 use crate::packages;
@@ -46,6 +47,7 @@ pub(crate) const STEPS: &[Step] = &[
     tests("test", "unit, integration and documentation tests, all features", test),
     tests("models", "the sync layer with threads in every order, in loom", models),
     check("instructions", "instructions of what hosts do, and their limits", instructions),
+    check("fuzz", "the fuzz targets under libFuzzer, for a while", fuzz_smoke),
     tests("backends", "the core's tests with atomics of the machine instead of lanes", backends),
     check(
         "targets",
@@ -95,6 +97,7 @@ fn set_up(log: &Log) -> Outcome {
     emulator::set_up()?;
     qemu_there()?;
     instructions::valgrind_there()?;
+    fuzz::compiler_there()?;
     statsd_servers_there()?;
     scrapers_there()?;
     systemd_there()?;
@@ -163,6 +166,12 @@ fn instructions(log: &Log) -> Outcome {
     instructions::valgrind_there()?;
     let program = env::current_exe().map_err(Problem::io("cannot find this program"))?;
     log.run(Command::new(&program).arg("instructions"))
+}
+
+fn fuzz_smoke(log: &Log) -> Outcome {
+    let program = env::current_exe().map_err(Problem::io("cannot find this program"))?;
+    let options = ["--runs", "50000", "--seed", "1", "--seconds", "60"];
+    log.run(Command::new(&program).arg("fuzz").args(options))
 }
 
 fn doc(log: &Log) -> Outcome {

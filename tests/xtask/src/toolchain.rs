@@ -139,6 +139,14 @@ pub(crate) fn cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// The name of the machine this runs on, as compilers call it.
+pub(crate) fn host() -> Outcome<String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let version = process::answer(Command::new(rustc).arg("-vV")).unwrap_or_default();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    host.map(str::to_owned).ok_or_else(|| Problem::new("rustc -vV does not say the host"))
+}
+
 fn path_with_first(directory: &str) -> std::ffi::OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let all = std::iter::once(PathBuf::from(directory)).chain(env::split_paths(&path));
