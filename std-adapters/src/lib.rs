@@ -33,6 +33,7 @@
 //! | `metrics-bridge` | what programs record with the crate `metrics` | metrics |
 //! | `serial` | frames from serial ports | serialport |
 //! | `tokio` | frames from TCP connections; reporters as tasks | tokio |
+//! | `zmq` | a registry of many processes, and what they report to, over ZeroMQ | omq-tokio |
 //! | `cli` | the `tapes` command, with everything above | clap, ratatui |
 #![forbid(unsafe_code)]
 
@@ -53,6 +54,8 @@ pub mod schedule;
 pub mod statsd;
 #[cfg(feature = "stream")]
 pub mod stream;
+#[cfg(feature = "zmq")]
+pub mod zmq;
 
 /// The documents that belong to this crate.
 #[cfg(doc)]
@@ -65,4 +68,6 @@ pub mod _documentation {
     pub mod service {}
     #[doc = include_str!("../docs/state.md")]
     pub mod state {}
+    #[doc = include_str!("../docs/zeromq.md")]
+    pub mod zeromq {}
 }

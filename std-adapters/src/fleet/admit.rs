@@ -113,7 +113,7 @@ impl Fleet {
     }
 
     /// Folds the quietest epoch of an origin if it is old, or if there is no room for another.
-    fn make_room(&mut self, origin: Origin, now: Duration) {
+    pub(super) fn make_room(&mut self, origin: Origin, now: Duration) {
         let Some(data) = self.state.origin(origin) else { return };
         let is_full = data.len() >= self.limits.epochs_per_origin;
         let silence =

@@ -131,6 +131,12 @@ pub struct EpochData {
     losses: Option<(u64, Event)>,
     /// Memory of entries and values, an estimate.
     pub(super) bytes: usize,
+    /// Number of times that changes were [sealed](Self::seal).
+    pub(super) generation: u32,
+    /// Whether something changed since.
+    pub(super) is_open: bool,
+    /// Generation of the last change that was not one of a value, and one more; 0 for none.
+    described: u32,
 }
 
 /// Memory of an element's place, in bytes; an estimate.
@@ -254,6 +260,21 @@ impl EpochData {
 
     /// Makes a change. Nothing else changes this data.
     pub fn apply(&mut self, change: Change, room: Room) -> Applied {
+        let is_value = matches!(
+            change,
+            Change::Record(..) | Change::Again(..) | Change::Undescribed(..) | Change::Waiting(..)
+        );
+        let applied = self.make(change, room);
+        if !matches!(applied, Applied::Unchanged | Applied::Full) {
+            self.is_open = true;
+            if !is_value {
+                self.described = self.generation.saturating_add(1);
+            }
+        }
+        applied
+    }
+
+    fn make(&mut self, change: Change, room: Room) -> Applied {
         match change {
             Change::Facts(facts) => {
                 let is_news = self.facts.replace(facts) != Some(facts);
@@ -371,7 +392,7 @@ impl EpochData {
         self.stop_waiting(key);
         let bytes = record.value.size_bytes() + NODE_BYTES;
         let Some(known) = self.records.get_mut(key, at) else {
-            if !self.has_room(bytes, room) || !self.records.insert(key, at, record) {
+            if !self.has_room(bytes, room) || !self.records.insert(key, at, record, self.generation) {
                 return Applied::Full;
             }
             self.dirty = true;
@@ -388,6 +409,7 @@ impl EpochData {
             return Applied::Unchanged;
         }
         known.dirty = if is_same { Dirty::Seq } else { Dirty::Value };
+        known.generation = self.generation;
         self.dirty = true;
         let after = known.record.value.size_bytes() + NODE_BYTES;
         self.bytes = self.bytes.saturating_sub(before).saturating_add(after);
@@ -399,6 +421,7 @@ impl EpochData {
             Some(known) if seq > known.record.seq => {
                 known.record.seq = seq;
                 known.dirty = known.dirty.max(Dirty::Seq);
+                known.generation = self.generation;
                 self.dirty = true;
                 Applied::Done
             }
@@ -459,6 +482,15 @@ impl EpochData {
 
     /// Returns everything as changes that make the same data of nothing.
     pub fn changes(&self) -> impl Iterator<Item = Change> {
+        let bases = self.bases.iter().map(|(key, base)| Change::Base(key, base));
+        let records = self.records.iter();
+        let records = records.map(|(key, at, record)| Change::Record(key, at, record.clone()));
+        let waiting = self.waiting.iter().map(waiting_change);
+        self.words().chain(bases).chain(records).chain(waiting)
+    }
+
+    /// Returns everything but values as changes.
+    fn words(&self) -> impl Iterator<Item = Change> {
         let facts = self.facts.map(Change::Facts);
         let losses = self.losses.map(|(seq, event)| Change::Losses(seq, event));
         let announced = self.dictionary.announced();
@@ -468,12 +500,33 @@ impl EpochData {
             let entry = Arc::clone(entry);
             if is_assumed { Change::Assumed(id, entry) } else { Change::Describe(id, entry) }
         });
-        let bases = self.bases.iter().map(|(key, base)| Change::Base(key, base));
         let fixed = [facts, losses, announced, began].into_iter().flatten();
-        let records = self.records.iter();
-        let records = records.map(|(key, at, record)| Change::Record(key, at, record.clone()));
-        let waiting = self.waiting.iter().map(waiting_change);
-        fixed.chain(entries).chain(bases).chain(records).chain(waiting)
+        fixed.chain(entries)
+    }
+
+    /// Ends a generation of changes if there are any: what is made from now on is newer.
+    pub(super) fn seal(&mut self) {
+        if std::mem::take(&mut self.is_open) {
+            self.generation = self.generation.saturating_add(1);
+        }
+    }
+
+    /// Returns the number of generations that are sealed.
+    pub(super) const fn generation(&self) -> u32 {
+        self.generation
+    }
+
+    /// Returns what changed since a number of generations was sealed, as changes that others can
+    /// merge: values whose entry is not known yet, and what this receiver knows of its own
+    /// beginning, stay here.
+    pub(super) fn newer(&self, generation: u32) -> impl Iterator<Item = Change> {
+        let is_described = self.described > generation;
+        let words = self.words().filter(move |change| {
+            is_described && !matches!(change, Change::Began(_))
+        });
+        let newer = self.records.newer(generation);
+        let newer = newer.map(|(key, at, record)| Change::Record(key, at, record.clone()));
+        words.chain(newer)
     }
 
     /// Returns the changes of records and waiting values since this was called last.

@@ -84,7 +84,7 @@ impl EpochData {
         let wraps = wraps(kind, bits);
         let ingest = if wraps { Ingest::Widened(intake.node) } else { Ingest::Absolute };
         let at = self.records.find(key, ingest).ok()?;
-        let Kept { dirty, record, .. } = self.records.at_mut(at)?;
+        let Kept { dirty, generation, record, .. } = self.records.at_mut(at)?;
         if seq <= record.seq {
             // Late, or a conflict.
             return None;
@@ -108,7 +108,8 @@ impl EpochData {
         record.seq = seq;
         let news = if is_known { Dirty::Seq } else { Dirty::Value };
         *dirty = news.max(*dirty);
-        self.dirty = true;
+        *generation = self.generation;
+        (self.dirty, self.is_open) = (true, true);
         self.stop_waiting(key);
         Some(Taken::Applied(Applied::Done))
     }

@@ -22,6 +22,8 @@ pub enum LinkKind {
     Serial,
     /// A connection from elsewhere.
     Socket,
+    /// A queue into which many senders put messages; which of them one is from is not known.
+    Shared,
     /// A recording: a file or standard input. Its pace says nothing.
     Capture,
 }
@@ -92,7 +94,7 @@ impl Link {
         let max = match self.kind {
             LinkKind::Serial => limits.origins_per_serial_link,
             LinkKind::Socket => limits.origins_per_socket,
-            LinkKind::Capture => limits.origins,
+            LinkKind::Shared | LinkKind::Capture => limits.origins,
         };
         if self.kind != LinkKind::Capture && !self.origins.contains_key(&origin) {
             self.origins.retain(|_, last| now.saturating_sub(*last) < limits.handover);

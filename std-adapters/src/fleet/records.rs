@@ -20,6 +20,8 @@ pub(super) struct Kept {
     /// 0 for an absolute value, else one more than the place of the node that widened it.
     by: u16,
     pub(super) dirty: Dirty,
+    /// Generation of the last change.
+    pub(super) generation: u32,
     pub(super) record: Record,
 }
 
@@ -85,7 +87,13 @@ impl Records {
     }
 
     /// Adds a record that is news. Returns false if there are too many nodes.
-    pub(super) fn insert(&mut self, key: MetricKey, ingest: Ingest, record: Record) -> bool {
+    pub(super) fn insert(
+        &mut self,
+        key: MetricKey,
+        ingest: Ingest,
+        record: Record,
+        generation: u32,
+    ) -> bool {
         let by = match ingest {
             Ingest::Absolute => Some(0),
             Ingest::Widened(node) => {
@@ -98,7 +106,7 @@ impl Records {
             }
         };
         let (Some(by), Err(at)) = (by, self.find(key, ingest)) else { return false };
-        insert(&mut self.kept, at, Kept { key, by, dirty: Dirty::Value, record });
+        insert(&mut self.kept, at, Kept { key, by, dirty: Dirty::Value, generation, record });
         true
     }
 
@@ -109,6 +117,15 @@ impl Records {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (MetricKey, Ingest, &Record)> {
         self.kept.iter().map(|kept| (kept.key, self.ingest(kept), &kept.record))
+    }
+
+    /// Returns the records that changed in this generation or after it.
+    pub(super) fn newer(
+        &self,
+        generation: u32,
+    ) -> impl Iterator<Item = (MetricKey, Ingest, &Record)> {
+        let newer = self.kept.iter().filter(move |kept| kept.generation >= generation);
+        newer.map(|kept| (kept.key, self.ingest(kept), &kept.record))
     }
 
     /// Calls `f` with all that changed since this was called last, and what of it did.
@@ -145,7 +162,7 @@ mod tests {
         for n in (0..97u32).map(|n| n * 31 % 97) {
             let key = MetricKey { id: n / 4 * 3, cell: n % 3 };
             let record = Record { seq: u64::from(n), value: Stored::Null };
-            assert!(records.insert(key, node(n), record.clone()));
+            assert!(records.insert(key, node(n), record.clone(), 0));
             tree.insert((key, node(n)), record);
             let listed = tree.iter().map(|((key, ingest), record)| (*key, *ingest, record));
             assert!(records.iter().eq(listed));

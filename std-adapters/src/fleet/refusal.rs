@@ -36,6 +36,16 @@ pub enum Refusal {
     Closed,
     /// There are as many connections as there may be.
     Connections,
+    /// A message has not the parts that it should have.
+    Parts,
+    /// A frame on a shared carrier does not say whose it is.
+    Unaddressed,
+    /// The sender may not speak for this device.
+    Forbidden,
+    /// Records of another receiver cannot be read, or are not of their metric's kind.
+    Records,
+    /// There is no room for some records of another receiver.
+    RecordsFull,
 }
 
 impl Refusal {
@@ -57,12 +67,17 @@ impl Refusal {
             Self::Unbound => "unbound",
             Self::Closed => "closed",
             Self::Connections => "connections",
+            Self::Parts => "parts",
+            Self::Unaddressed => "unaddressed",
+            Self::Forbidden => "forbidden",
+            Self::Records => "records",
+            Self::RecordsFull => "records_full",
         }
     }
 }
 
 /// Everything that can be refused.
-const ALL: [Refusal; 20] = [
+const ALL: [Refusal; 25] = [
     Refusal::Frame(FrameError::Truncated),
     Refusal::Frame(FrameError::TooLong),
     Refusal::Frame(FrameError::Crc),
@@ -83,6 +98,11 @@ const ALL: [Refusal; 20] = [
     Refusal::Unbound,
     Refusal::Closed,
     Refusal::Connections,
+    Refusal::Parts,
+    Refusal::Unaddressed,
+    Refusal::Forbidden,
+    Refusal::Records,
+    Refusal::RecordsFull,
 ];
 
 /// Returns a reason that was saved, if it is still one.
@@ -113,6 +133,11 @@ impl fmt::Display for Refusal {
             Self::Unbound => f.write_str("too many senders without HELLO"),
             Self::Closed => f.write_str("link is closed"),
             Self::Connections => f.write_str("too many connections"),
+            Self::Parts => f.write_str("wrong number of message parts"),
+            Self::Unaddressed => f.write_str("frame without a full address"),
+            Self::Forbidden => f.write_str("sender may not speak for this device"),
+            Self::Records => f.write_str("unreadable records"),
+            Self::RecordsFull => f.write_str("no room for some records"),
         }
     }
 }

@@ -28,7 +28,7 @@ const INTERVAL_MAX: Duration = Duration::from_secs(300);
 
 /// Largest sequence number at which an uptime since this receiver's start is believed to be the age
 /// of the values too.
-const YOUNG_SEQ_MAX: u64 = 1_000;
+pub(super) const YOUNG_SEQ_MAX: u64 = 1_000;
 
 /// Report intervals of silence after which a device is down.
 const SILENT_INTERVALS: u32 = 3;
@@ -118,6 +118,18 @@ impl Session {
             began_here: Some(false),
             ..Self::default()
         }
+    }
+
+    /// Notes what another receiver heard of the epoch, `silence` ago.
+    pub(super) fn relayed(&mut self, heard: Heard, silence: Duration, now: Duration) {
+        if self.owner.is_none() && self.tracker.newest().is_none_or(|at| at.seq < heard.seq) {
+            let at = now.saturating_sub(silence);
+            self.tracker = Tracker::restored(heard.seq, heard.uptime, at);
+        }
+        if silence < self.silence(now) {
+            (self.last, self.silence, self.unsaved) = (now, silence, true);
+        }
+        self.interval = heard.interval.or(self.interval);
     }
 
     /// Returns what is to be saved, `None` if nothing was heard since.

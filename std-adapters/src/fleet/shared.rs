@@ -90,12 +90,15 @@ impl SharedFleet {
     }
 
     /// Looks at the fleet, and saves what it is at that moment before what was seen is handed out.
-    fn look<R>(&self, look: impl FnOnce(&Fleet, Duration) -> R) -> (R, Option<StoreStats>) {
+    pub(crate) fn look<R>(
+        &self,
+        look: impl FnOnce(&mut Fleet, Duration) -> R,
+    ) -> (R, Option<StoreStats>) {
         let (now, wall) = (self.time.monotonic(), self.time.wall());
         let Some(store) = &self.store else {
             let mut fleet = self.lock();
             fleet.freeze_starts(now, wall);
-            return (look(&fleet, now), None);
+            return (look(&mut fleet, now), None);
         };
         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
         let (seen, batch, whole) = {
@@ -103,7 +106,7 @@ impl SharedFleet {
             fleet.freeze_starts(now, wall);
             let batch = fleet.take_batch(now, wall);
             let whole = store.whole_if_needed(&batch, || fleet.whole(now, wall));
-            (look(&fleet, now), batch, whole)
+            (look(&mut fleet, now), batch, whole)
         };
         // The store keeps what it could not write, counts it and says why.
         let _ = store.write(batch, whole);

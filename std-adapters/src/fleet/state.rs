@@ -346,6 +346,11 @@ impl State {
         self.origin(origin).is_some_and(|data| data.folded.has(key) && data.epoch(key).is_none())
     }
 
+    /// Ends a generation of changes, in each epoch that has any.
+    pub(super) fn seal(&mut self) {
+        self.all_epochs().for_each(EpochData::seal);
+    }
+
     fn all_epochs(&mut self) -> impl Iterator<Item = &mut EpochData> {
         let epochs = self.origins.values_mut().flat_map(|data| data.epochs.values_mut());
         epochs.map(|life| &mut *life.data)

@@ -460,7 +460,7 @@ fn set_aside(directory: &mut dyn Directory, bytes: &[u8]) -> std::io::Result<()>
     Ok(())
 }
 
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }
 

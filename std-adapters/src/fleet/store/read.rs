@@ -45,8 +45,26 @@ impl Saved {
 
     /// Makes the changes of a batch.
     pub(super) fn read(&mut self, batch: &[u8], node: NodeId) -> Result<(), Malformed> {
+        self.read_within(batch, node, &limits())
+    }
+
+    /// Returns what another receiver, `node`, wrote; `None` if it cannot be read. What is beyond
+    /// the limits is left out.
+    pub(in crate::fleet) fn received(batch: &[u8], node: NodeId, limits: &Limits) -> Option<Self> {
+        let mut saved = Self::default();
+        saved.read_within(batch, node, limits).ok()?;
+        Some(saved)
+    }
+
+    fn read_within(
+        &mut self,
+        batch: &[u8],
+        node: NodeId,
+        limits: &Limits,
+    ) -> Result<(), Malformed> {
         let mut reader = Reader {
             saved: self,
+            limits,
             node,
             wall: UNIX_EPOCH,
             origin: None,
@@ -89,6 +107,7 @@ fn limits() -> Limits {
 /// A batch under way.
 struct Reader<'s> {
     saved: &'s mut Saved,
+    limits: &'s Limits,
     node: NodeId,
     wall: SystemTime,
     origin: Option<Origin>,
@@ -222,7 +241,7 @@ impl Reader<'_> {
 
     fn apply(&mut self, mutation: Mutation) -> Result<(), Malformed> {
         // Whatever it does: it did the same before it was saved.
-        let _ = self.saved.state.apply(self.origin()?, self.epoch, mutation, &limits());
+        let _ = self.saved.state.apply(self.origin()?, self.epoch, mutation, self.limits);
         Ok(())
     }
 }

@@ -57,6 +57,11 @@ impl BatchWriter {
         }
     }
 
+    /// Returns the number of bytes so far, without values that are not followed by anything yet.
+    pub(crate) const fn len(&self) -> usize {
+        self.out.len()
+    }
+
     /// Returns the bytes; none if nothing was written.
     pub(crate) fn finish(mut self) -> Vec<u8> {
         self.end_rows();
