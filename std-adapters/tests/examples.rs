@@ -10,6 +10,10 @@ mod statsd;
 mod stream;
 #[path = "../examples/stream_task.rs"]
 mod stream_task;
+#[path = "../examples/zmq_aggregator.rs"]
+mod zmq_aggregator;
+#[path = "../examples/zmq_worker.rs"]
+mod zmq_worker;
 
 use std::io::{BufRead as _, BufReader};
 use std::net::UdpSocket;
@@ -87,4 +91,22 @@ fn received(server: &UdpSocket, datagrams: u64) -> String {
         lines.push('\n');
     }
     lines
+}
+
+/// If this fails, two processes and an aggregator do not add up.
+#[test]
+fn workers_and_their_aggregator() {
+    static METRICS: [zmq_worker::Metrics; 2] =
+        [zmq_worker::Metrics::new(), zmq_worker::Metrics::new()];
+    let directory = std::env::temp_dir().join(format!("tapes-example-{}", std::process::id()));
+    let endpoint = format!("ipc://{}/metrics", directory.display());
+    let snapshot = zmq_aggregator::run(&endpoint, "127.0.0.1:0", || {
+        for (metrics, number) in METRICS.iter().zip(1..) {
+            assert!(zmq_worker::run(metrics, &endpoint, number).unwrap(), "{number}");
+        }
+    })
+    .unwrap();
+    let _ = std::fs::remove_dir_all(directory);
+    let counts = snapshot.devices.iter().map(|device| device.series[0].total.value().count());
+    assert_eq!(counts.collect::<Vec<_>>(), [Some(1_000), Some(1_000)]);
 }

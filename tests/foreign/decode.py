@@ -295,8 +295,9 @@ def event(reader):
             "epoch_collisions": reader.uvarint32()}
 
 
-def decode(piece):
-    fields, reader = header(unstuff(piece))
+def frame(bare):
+    """Section 2, of a frame as messages carry it."""
+    fields, reader = header(bare)
     bodies = {0: lambda: hello(fields, reader), 1: lambda: dictionary(reader),
               2: lambda: data(reader), 3: lambda: event(reader)}
     fields["body"] = bodies.get(fields["type"], lambda: None)()
@@ -308,7 +309,7 @@ def main():
         if not piece:
             continue
         try:
-            line = decode(piece)
+            line = frame(unstuff(piece))
         except Refused as refused:
             line = {"refused": refused.args[0]}
         print(json.dumps(line))

@@ -51,6 +51,7 @@ mod schedule;
 mod state;
 mod widen;
 mod writer;
+mod zmtp;
 
 pub use data::{BucketReadings, DataBody, FamilyReading, HistogramReading, Malformed, Reading};
 pub use deframer::{Deframer, Feed};
@@ -64,6 +65,7 @@ pub use identity::{Epoch, Identity, ORIGIN_LEN_MAX, Origin, OriginLenError};
 pub use state::FRAME_LEN_MIN;
 pub(crate) use writer::fingerprint;
 pub use writer::{DataWriter, DictWriter, event_frame, hello_frame, stream_frame};
+pub use zmtp::{ZmtpError, ZmtpPush};
 
 /// The specification, `core/docs/wire-format.md`.
 #[doc = include_str!("../../docs/wire-format.md")]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::courier::SenderStats;
 use super::endpoint::Endpoint;
 use super::hub::Hub;
+use super::keys::{AllowList, KeyError};
 use super::link::SenderThread;
 use super::omq::OmqInbox;
 use super::records::Records;
@@ -145,6 +146,7 @@ impl Aggregator {
             threads: Vec::new(),
             endpoints: Vec::new(),
             forwards: Vec::new(),
+            allowed: self.keys.as_ref().map(|keys| keys.allowed.clone()),
         };
         for (endpoint, answers) in self.endpoints {
             running.bind(&self.fleet, endpoint, answers, self.keys.as_ref())?;
@@ -178,6 +180,27 @@ pub struct RunningAggregator {
     threads: Vec<JoinHandle<()>>,
     endpoints: Vec<Endpoint>,
     forwards: Vec<SenderThread>,
+    allowed: Option<AllowList>,
+}
+
+/// Makes a change of the allow-list count at once; see [`RunningAggregator::reloader`].
+#[derive(Debug, Clone)]
+pub struct Reloader {
+    allowed: AllowList,
+    reloads: Arc<AtomicU64>,
+}
+
+impl Reloader {
+    /// Reads the allow-list again, and ends connections of senders that are not in it any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`AllowList::reload`]; everything stays as it was then.
+    pub fn reload(&self) -> Result<(), KeyError> {
+        self.allowed.reload()?;
+        self.reloads.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 impl fmt::Debug for RunningAggregator {
@@ -201,18 +224,21 @@ impl RunningAggregator {
         self.forwards.iter().map(SenderThread::stats).collect()
     }
 
-    /// Ends connections of senders whose key is not in the allow-list any more; call it after the
-    /// list was [reloaded](super::AllowList::reload).
-    pub fn enforce(&self) {
-        self.reloads.fetch_add(1, Ordering::Relaxed);
+    /// Returns what reads the allow-list again, `None` without keys.
+    #[must_use]
+    pub fn reloader(&self) -> Option<Reloader> {
+        let allowed = self.allowed.clone()?;
+        Some(Reloader { allowed, reloads: Arc::clone(&self.reloads) })
     }
 
     /// Stops: takes in and answers what has come, reports to the next receivers a last time, and
     /// waits until they say that they keep it, for at most `linger` each. Returns whether they did.
+    #[expect(clippy::must_use_candidate, reason = "it stops, whatever it says")]
     pub fn close(mut self, linger: Duration) -> bool {
         self.stop_receiving();
         let forwards = std::mem::take(&mut self.forwards);
-        forwards.into_iter().fold(true, |kept, forward| forward.close(linger).0 && kept)
+        let kept: Vec<bool> = forwards.into_iter().map(|f| f.close(linger).0).collect();
+        kept.into_iter().all(|kept| kept)
     }
 
     fn stop_receiving(&mut self) {

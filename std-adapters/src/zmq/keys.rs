@@ -251,7 +251,7 @@ fn parse_line(line: &str) -> Option<(PublicKey, Scope)> {
 
 /// Reads an origin in hexadecimal.
 fn parse_origin(text: &str) -> Option<Origin> {
-    if !text.is_ascii() || text.len() % 2 != 0 {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
         return None;
     }
     let digits = |at| text.get(at..at + 2).and_then(|pair| u8::from_str_radix(pair, 16).ok());

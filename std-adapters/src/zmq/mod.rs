@@ -33,7 +33,7 @@ mod settings;
 mod tests;
 pub mod transport;
 
-pub use self::aggregator::{Aggregator, RunningAggregator};
+pub use self::aggregator::{Aggregator, Reloader, RunningAggregator};
 pub use self::courier::SenderStats;
 pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::keys::{AllowList, KeyError, KeyPair, PublicKey};

@@ -62,7 +62,7 @@ impl Net {
 impl Wires {
     fn is_lost(&mut self) -> bool {
         self.random = self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        self.cut || self.loss.is_some_and(|one_in| (self.random >> 33) % one_in == 0)
+        self.cut || self.loss.is_some_and(|one_in| (self.random >> 33).is_multiple_of(one_in))
     }
 }
 
@@ -179,7 +179,7 @@ impl Node {
 fn open(disk: &MemoryDirectory, time: &Arc<ManualTime>) -> SharedFleet {
     let (store, saved) = Store::open(disk.clone(), &StoreOptions::new()).unwrap();
     let node = store.node();
-    let limits = Limits { new_epochs_per_minute: 1_000, ..Limits::default() };
+    let limits = Limits { new_epochs_per_minute: 1_000, links: 4_096, ..Limits::default() };
     let fleet = Fleet::restored(node, limits, saved, time.monotonic(), time.wall());
     SharedFleet::with_store(fleet, store, time.clone())
 }
@@ -195,8 +195,16 @@ struct Process {
 
 impl Process {
     fn new(id: u8, nonce: u32, net: &Net) -> Self {
+        Self::with_origin(Origin::from_array([id]), nonce, net)
+    }
+
+    fn numbered(number: u32, net: &Net) -> Self {
+        Self::with_origin(Origin::from_array(number.to_be_bytes()), 1, net)
+    }
+
+    fn with_origin(origin: Origin, nonce: u32, net: &Net) -> Self {
         let registry: &'static Source = Box::leak(Box::new(Registry::new()));
-        let identity = Identity::new(Origin::from_array([id]), Epoch::new(0, nonce), 1_000);
+        let identity = Identity::new(origin, Epoch::new(0, nonce), 1_000);
         let life = Life { identity, first_seq: 0, age: Duration::ZERO };
         let frames = Frames::new(registry, life, INTERVAL);
         Self { registry, courier: Courier::new(net.connect(), frames, INTERVAL) }
@@ -422,4 +430,105 @@ fn records_of_others_are_refused() {
     assert_eq!(receive(&batches[0], true), Ok(()));
     assert_eq!(receive(&batches[0], true), Ok(()), "again");
     assert_eq!(b.totals(), (3, 3));
+}
+
+/// What a source of the usual size costs; `docs/zeromq.md` says these numbers.
+mod cost {
+    /// Bytes of a report in which everything changed, at a process and between receivers.
+    pub(super) const REPORT: [u64; 2] = [1_300, 1_300];
+    /// Bytes of memory at a receiver.
+    pub(super) const MEMORY: usize = 12_000;
+}
+
+/// If this fails, the estimate of how a tree grows is wrong.
+#[test]
+fn a_source_costs_what_the_document_says() {
+    const SOURCES: u32 = 100;
+    const SECONDS: u64 = 20;
+    let time = Arc::new(ManualTime::new());
+    let (mut leaf, mut root) = (Node::new(&time), Node::new(&time));
+    let mut processes: Vec<_> = (0..SOURCES)
+        .map(|id| {
+            let registry: &'static Registry<32, 1_024> = Box::leak(Box::new(Registry::new()));
+            let origin = Origin::from_array(id.to_be_bytes());
+            let identity = Identity::new(origin, Epoch::new(0, 1), 1_000);
+            let life = Life { identity, first_seq: 0, age: Duration::ZERO };
+            let second = Duration::from_secs(1);
+            let frames = Frames::new(registry, life, second);
+            (registry, Courier::new(leaf.net.connect(), frames, second))
+        })
+        .collect();
+    let records = Records::new(leaf.fleet.clone());
+    let mut up = Courier::new(root.net.connect(), records, Duration::from_secs(1));
+    let mut before = (0, 0);
+    for second in 0..2 * SECONDS {
+        for (registry, courier) in &mut processes {
+            for i in 0..12 {
+                registry.counter(&format!("worker.counter_{i}")).unwrap().add(1_000 + i);
+            }
+            for i in 0..4 {
+                registry.gauge::<f32>(&format!("worker.level_{i}")).unwrap().set(0.1);
+            }
+            for name in ["worker.request_time", "worker.query_time", "worker.wait_time"] {
+                let layout = layout!(unit = micros, max = 60 s, scale = 2);
+                let timer = registry.timer::<1_000_000>(name, layout).unwrap();
+                (0..40).for_each(|i| timer.record(500 + i * 97));
+            }
+            step(courier, &time);
+        }
+        leaf.turn();
+        step(&mut up, &time);
+        root.turn();
+        if second == SECONDS {
+            before = (processes.iter().map(|(_, c)| c.stats().bytes).sum(), up.stats().bytes);
+        }
+        time.advance(Duration::from_secs(1));
+        for courier in processes.iter_mut().map(|(_, courier)| courier) {
+            step(courier, &time);
+        }
+        step(&mut up, &time);
+    }
+    let bytes: u64 = processes.iter().map(|(_, c)| c.stats().bytes).sum();
+    let reports: u64 = u64::from(SOURCES) * (SECONDS - 1);
+    let per_report = [(bytes - before.0) / reports, (up.stats().bytes - before.1) / reports];
+    let memory = root.fleet.lock().state().bytes() / SOURCES as usize;
+    eprintln!("bytes of a report: {per_report:?}, memory of a source: {memory}");
+    assert!(per_report[0] <= cost::REPORT[0] && per_report[1] <= cost::REPORT[1], "{per_report:?}");
+    assert!(memory <= cost::MEMORY, "{memory}");
+    assert_eq!(root.fleet.snapshot().devices.len(), SOURCES as usize);
+}
+
+/// Measures how many reports a receiver takes in on one core; run it with `--release --ignored`.
+#[test]
+#[ignore = "it measures"]
+fn speed_of_a_receiver() {
+    const SOURCES: u32 = 1_000;
+    let time = Arc::new(ManualTime::new());
+    let mut node = Node::new(&time);
+    let mut up = forward(&node, &Node::new(&time));
+    let mut processes: Vec<Process> =
+        (0..SOURCES).map(|id| Process::numbered(id, &node.net)).collect();
+    let (mut spent, mut messages) = (Duration::ZERO, 0);
+    for _ in 0..20 {
+        for process in &mut processes {
+            process.record(20);
+            step(&mut process.courier, &time);
+        }
+        messages += node.net.lock().up.len();
+        let begun = std::time::Instant::now();
+        while !node.net.lock().up.is_empty() {
+            node.turn();
+        }
+        spent += begun.elapsed();
+        time.advance(Duration::from_secs(1));
+        processes.iter_mut().for_each(|process| step(&mut process.courier, &time));
+    }
+    let begun = std::time::Instant::now();
+    step(&mut up, &time);
+    let made = up.stats();
+    eprintln!(
+        "{messages} frames in {spent:?}, {:?} each",
+        spent / u32::try_from(messages).unwrap()
+    );
+    eprintln!("{} bytes of records made in {:?}", made.bytes, begun.elapsed());
 }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::simulate::seconds;
 use crate::stream::Stream;
-use crate::{address, config, output, push, service, state, statsd, table};
+use crate::{address, config, output, push, service, sockets, state, statsd, table};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -57,7 +57,7 @@ Exit codes: 0 done; 2 wrong usage, or a file, state or address that cannot be us
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 #[command(group = clap::ArgGroup::new("inputs").required(true).multiple(true)
-    .args(["stdin", "serial", "listen", "file"]))]
+    .args(["stdin", "serial", "listen", "file", "bind", "pull"]))]
 pub(crate) struct Arguments {
     /// Read frames from standard input.
     #[arg(long)]
@@ -119,6 +119,8 @@ pub(crate) struct Arguments {
     /// Go on serving when all input has ended.
     #[arg(long)]
     stay: bool,
+    #[command(flatten)]
+    sockets: sockets::SocketArguments,
 }
 
 /// Runs until the input ends or somebody stops it. Returns the exit code.
@@ -141,18 +143,27 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     let ended = read_finite(files, arguments.stdin, &fleet)?;
     let statsd = arguments.statsd.start(&fleet)?;
     let pushes = arguments.push.start(&fleet, state::directory(&arguments.state).as_deref())?;
+    let sockets = {
+        let _runtime = runtime.enter();
+        arguments.sockets.start(&fleet)?
+    };
     let stream = if arguments.stream {
         Stream::start(Duration::from_secs_f64(arguments.stream_interval), &fleet)?
     } else {
         Stream::none()
     };
-    let has_end = ended.is_some() && serial.is_empty() && listeners.is_empty() && !arguments.stay;
+    let has_end = ended.is_some()
+        && serial.is_empty()
+        && listeners.is_empty()
+        && !arguments.sockets.is_bound()
+        && !arguments.stay;
     runtime.spawn(service::watch(fleet.clone()));
     runtime.spawn(service::reload(arguments.config.clone(), fleet.clone()));
     service::ready();
     runtime.block_on(wait(listeners, &fleet, ended.filter(|_| has_end), stream.closed()))?;
     service::stopping();
     drop(serial);
+    sockets.close();
     let table = table::summary(&fleet.snapshot());
     stream.finish();
     drop((statsd, pushes));
@@ -174,7 +185,8 @@ impl Arguments {
             .with_durable(self.durable)
             .with_salvage(self.state_salvage)
             .with_moved(self.state_moved);
-        state::Options { directory: self.state.clone(), options }
+        let limits = self.sockets.limits();
+        state::Options { directory: self.state.clone(), options, limits }
     }
 }
 

@@ -5,10 +5,12 @@ mod address;
 mod config;
 mod decode;
 mod gateway;
+mod keys;
 mod output;
 mod push;
 mod service;
 mod simulate;
+mod sockets;
 mod state;
 mod statsd;
 mod stream;
@@ -49,6 +51,10 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Gateway(Box<gateway::Arguments>),
+    /// Receives metrics of many processes, gateways and devices over ZeroMQ, and shows them.
+    #[command(after_help = sockets::AFTER_HELP)]
+    Aggregate(Box<gateway::Arguments>),
+    Keygen(keys::Arguments),
     Decode(decode::Arguments),
     Simulate(simulate::Arguments),
     Top(top::Arguments),
@@ -57,7 +63,8 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Gateway(arguments) => gateway::run(*arguments),
+        Command::Keygen(arguments) => keys::run(&arguments),
+        Command::Gateway(arguments) | Command::Aggregate(arguments) => gateway::run(*arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),

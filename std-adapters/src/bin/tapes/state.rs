@@ -16,6 +16,7 @@ const VARIABLE: &str = "STATE_DIRECTORY";
 pub(crate) struct Options {
     pub(crate) directory: Option<PathBuf>,
     pub(crate) options: StoreOptions,
+    pub(crate) limits: Limits,
 }
 
 /// Returns a fleet that goes on where the last one was, and what saves it.
@@ -26,7 +27,7 @@ pub(crate) fn open(asked: &Options) -> Result<(SharedFleet, Option<Saver>), Stri
             return Err("--durable, --state-salvage and --state-moved need --state DIR".to_owned());
         }
         eprintln!("totals are kept in memory only; --state DIR keeps them over restarts");
-        let fleet = Fleet::new(new_node(), Limits::default());
+        let fleet = Fleet::new(new_node(), asked.limits);
         return Ok((SharedFleet::new(fleet, time), None));
     };
     let shown = crate::terminal::shown(&directory.display().to_string());
@@ -34,7 +35,7 @@ pub(crate) fn open(asked: &Options) -> Result<(SharedFleet, Option<Saver>), Stri
     let (store, saved) = opened.map_err(|error| error.to_string())?;
     let devices = saved.state().len();
     let (cut, node) = (store.stats().cut_bytes, store.node());
-    let fleet = Fleet::restored(node, Limits::default(), saved, time.monotonic(), time.wall());
+    let fleet = Fleet::restored(node, asked.limits, saved, time.monotonic(), time.wall());
     let fleet = SharedFleet::with_store(fleet, store, time);
     match cut {
         0 => eprintln!("totals are kept in {shown}; devices known from before: {devices}"),
