@@ -341,7 +341,7 @@ fn root(state: &str, proxy: &Proxy) -> Gateway {
 fn middle(endpoint: &str, state: &str, proxy: &Proxy) -> Gateway {
     let push = format!("tcp://{}", proxy.address);
     let options = ["aggregate", "--http", "127.0.0.1:0", "--bind", endpoint, "--state", state];
-    let more = ["--push", push.as_str(), "--push-interval", "0.05"];
+    let more = ["--push", push.as_str(), "--forward-interval", "0.05"];
     Gateway::spawn(Command::new(tapes()).args(options).args(more))
 }
 

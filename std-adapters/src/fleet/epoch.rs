@@ -392,7 +392,8 @@ impl EpochData {
         self.stop_waiting(key);
         let bytes = record.value.size_bytes() + NODE_BYTES;
         let Some(known) = self.records.get_mut(key, at) else {
-            if !self.has_room(bytes, room) || !self.records.insert(key, at, record, self.generation) {
+            if !self.has_room(bytes, room) || !self.records.insert(key, at, record, self.generation)
+            {
                 return Applied::Full;
             }
             self.dirty = true;
@@ -521,9 +522,8 @@ impl EpochData {
     /// beginning, stay here.
     pub(super) fn newer(&self, generation: u32) -> impl Iterator<Item = Change> {
         let is_described = self.described > generation;
-        let words = self.words().filter(move |change| {
-            is_described && !matches!(change, Change::Began(_))
-        });
+        let words =
+            self.words().filter(move |change| is_described && !matches!(change, Change::Began(_)));
         let newer = self.records.newer(generation);
         let newer = newer.map(|(key, at, record)| Change::Record(key, at, record.clone()));
         words.chain(newer)

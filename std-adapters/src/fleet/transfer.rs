@@ -84,7 +84,9 @@ impl Fleet {
                 let progress = known.unwrap_or_default();
                 let heard = self.heard_of(origin, key, now);
                 let news = heard.map(|(heard, _)| (heard.seq, heard.uptime));
-                if known.is_some() && epoch.generation() == progress.generation && news == progress.heard
+                if known.is_some()
+                    && epoch.generation() == progress.generation
+                    && news == progress.heard
                 {
                     continue;
                 }
@@ -226,7 +228,7 @@ impl Fleet {
         let device = self.devices.entry(origin).or_default();
         device.opened(now);
         if let Some((heard, silence)) = heard {
-            device.sessions.insert(key, Session::restored(heard, silence, now));
+            device.sessions.insert(key, Box::new(Session::restored(heard, silence, now)));
         }
         Ok(())
     }
@@ -280,8 +282,10 @@ impl Fleet {
         let Some(data) = self.state.epoch(origin, key) else { return };
         let (heard, silence) = told;
         let device = self.devices.entry(origin).or_default();
-        let session =
-            device.sessions.entry(key).or_insert_with(|| Session::restored(heard, silence, now));
+        let session = device
+            .sessions
+            .entry(key)
+            .or_insert_with(|| Box::new(Session::restored(heard, silence, now)));
         let uptime = data.facts().map(|facts| (heard.uptime, facts.tick_hz));
         session.relayed(heard, silence, now);
         if uptime.is_some() {

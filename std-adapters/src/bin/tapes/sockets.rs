@@ -14,10 +14,10 @@ Examples:
       the processes of this machine; their metrics at http://127.0.0.1:9100
   tapes aggregate --bind tcp://0.0.0.0:7081 --curve-bind-key own.key --curve-allow allowed
       those of others too, encrypted; tapes keygen makes keys
-  tapes aggregate --bind ipc:///run/app/metrics --push tcp://10.0.0.1:7081 \\
+  tapes aggregate --bind ipc:///run/app/metrics --forward tcp://10.0.0.1:7081 \\
       --curve-key own.key --curve-server-key KEY
       and all of it to another aggregator
-  tapes gateway --serial /dev/ttyACM0 --push tcp://10.0.0.1:7081 ...
+  tapes gateway --serial /dev/ttyACM0 --forward tcp://10.0.0.1:7081 ...
       the boards of a gateway to an aggregator
 
 All options of tapes gateway are there too: --serial, --listen, --statsd, --stream and others.
@@ -43,12 +43,12 @@ pub(crate) struct SocketArguments {
     #[arg(long, value_name = "ENDPOINT")]
     pull: Vec<Endpoint>,
     /// Report everything to this aggregator, device by device; may be repeated.
-    #[arg(long, visible_alias = "forward", value_name = "ENDPOINT")]
-    push: Vec<Endpoint>,
-    /// Seconds between two reports of --push.
+    #[arg(long, visible_alias = "push", value_name = "ENDPOINT")]
+    forward: Vec<Endpoint>,
+    /// Seconds between two reports of --forward.
     #[arg(long, value_name = "N", value_parser = crate::simulate::seconds, default_value = "1")]
-    push_interval: f64,
-    /// Seconds that the end waits for --push to be told that its last report is kept.
+    forward_interval: f64,
+    /// Seconds that the end waits for --forward to be told that its last report is kept.
     #[arg(long, value_name = "N", value_parser = crate::simulate::seconds, default_value = "2")]
     linger: f64,
     /// Devices and processes that are kept; further ones are refused and counted.
@@ -86,7 +86,7 @@ impl SocketArguments {
         let client = self.client.load()?;
         let server = self.server.load()?;
         let mut aggregator = Aggregator::new(fleet.clone())
-            .with_forward_interval(Duration::from_secs_f64(self.push_interval))
+            .with_forward_interval(Duration::from_secs_f64(self.forward_interval))
             .with_plaintext_allowed(self.allow_plaintext);
         if let Some(keys) = server {
             aggregator = aggregator.with_keys(keys);
@@ -97,7 +97,7 @@ impl SocketArguments {
         for endpoint in &self.pull {
             aggregator = aggregator.with_pull(endpoint.clone());
         }
-        for endpoint in &self.push {
+        for endpoint in &self.forward {
             aggregator = aggregator.with_forward(endpoint.clone(), client.clone());
         }
         let running = aggregator.spawn().map_err(|error| match error {
@@ -110,7 +110,7 @@ impl SocketArguments {
         for endpoint in running.endpoints() {
             eprintln!("receiving at {}", crate::terminal::shown(&endpoint.to_string()));
         }
-        for endpoint in &self.push {
+        for endpoint in &self.forward {
             eprintln!("reporting to {}", crate::terminal::shown(&endpoint.to_string()));
         }
         reload_when_asked(&running)?;
