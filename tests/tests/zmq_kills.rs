@@ -259,6 +259,26 @@ fn totals_are_exact_over_kills_of_processes_and_of_the_aggregator() {
         }
     }
     assert!(lives.iter().map(Vec::len).sum::<usize>() > usize::from(WORKERS), "some were killed");
+    assert_merged(&self::samples(&aggregator.get("/metrics/merged").body), &samples);
+}
+
+/// Compares the buckets of all processes together with the sums of theirs: percentiles over all
+/// are those of one histogram that had every value.
+fn assert_merged(merged: &BTreeMap<String, f64>, samples: &BTreeMap<String, f64>) {
+    let mut buckets = 0;
+    for (series, counted) in merged.iter().filter(|(name, _)| name.starts_with("delay_seconds_")) {
+        let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
+        let label = if labels == "}" { "" } else { "," };
+        let each = (0..WORKERS).map(|number| {
+            // Those that had nothing in it leave it out.
+            let own = format!("{name}{{device=\"{number:02x}\"{label}{labels}");
+            samples.get(&own).copied().unwrap_or(0.0)
+        });
+        let sum: f64 = each.sum();
+        assert!((counted - sum).abs() < 1e-6, "{series}: {counted}, not {sum}");
+        buckets += u32::from(name.ends_with("_bucket"));
+    }
+    assert!(buckets > 40, "{buckets} buckets");
 }
 
 /// Compares every bucket with the number of values that are in it.
@@ -353,10 +373,11 @@ fn a_tree_heals() {
     let (endpoint, proxy) = (format!("ipc://{}", scratch.path("run/metrics")), Proxy::start());
     let mut workers: Vec<Worker> = (0..2).map(|n| Worker::start(n, &endpoint)).collect();
     let mut total = 0;
-    let mut record = |root: &Gateway, label: &str| {
+    let mut record = |root: Option<&Gateway>, label: &str| {
         workers.iter_mut().for_each(Worker::ask);
         workers.iter().for_each(|worker| worker.lines.recv_timeout(PATIENCE).expect(label));
         total += THREADS * BATCH;
+        let Some(root) = root else { return };
         for number in 0..2 {
             root.wait_until(&format!("events_total{{device=\"0{number}\"}}"), f64::from(total));
         }
@@ -365,17 +386,23 @@ fn a_tree_heals() {
     let state = scratch.path("middle");
     let mut between = middle(&endpoint, &state, &proxy);
     let mut top = root(&scratch.path("root"), &proxy);
-    record(&top, "aggregators start last");
+    record(Some(&top), "aggregators start last");
     let address = *proxy.target.lock().unwrap();
     proxy.lead_to(None);
     proxy.lead_to(address);
-    record(&top, "a cut");
+    record(Some(&top), "a cut");
     drop(between);
     between = middle(&endpoint, &state, &proxy);
-    record(&top, "a killed middle");
+    record(Some(&top), "a killed middle");
+    let root_id = nix::unistd::Pid::from_raw(i32::try_from(top.id()).unwrap());
+    let signal = |signal| nix::sys::signal::kill(root_id, signal).unwrap();
+    signal(nix::sys::signal::Signal::SIGSTOP);
+    record(None, "a root that takes nothing");
+    signal(nix::sys::signal::Signal::SIGCONT);
+    record(Some(&top), "one that goes on");
     drop(top);
     top = root(&scratch.path("another"), &proxy);
-    record(&top, "a root that lost its state");
+    record(Some(&top), "a root that lost its state");
     drop(between);
     for worker in workers {
         // Nobody is there any more.

@@ -17,6 +17,8 @@
 //! Linux and other Unix systems for ipc. What is sent one way (PUSH) is not acknowledged.
 
 mod aggregator;
+#[cfg(test)]
+mod cost_tests;
 mod courier;
 mod endpoint;
 mod frames;
@@ -29,6 +31,8 @@ mod origin;
 mod records;
 mod registry;
 mod settings;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 pub mod transport;

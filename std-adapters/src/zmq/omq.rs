@@ -1,6 +1,6 @@
 //! The transport over omq, a ZeroMQ in Rust.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ impl Inbox for OmqInbox {
         }
         let Ok(connections) = socket.connections() else { return Vec::new() };
         self.generation = generation;
-        let live: Vec<u64> = connections.iter().map(|one| one.connection_id).collect();
+        let live: BTreeSet<u64> = connections.iter().map(|one| one.connection_id).collect();
         let gone = self.peers.keys().copied().filter(|peer| !live.contains(&peer.0));
         let gone: Vec<PeerId> = gone.collect();
         gone.iter().for_each(|peer| drop(self.peers.remove(peer)));

@@ -197,11 +197,37 @@ impl<S: 'static> DistributedRegistry<S> {
 }
 
 impl<S: Source + Sync> DistributedRegistry<S> {
+    /// Begins to report from a child after `fork()`, if its parent did at that moment.
+    ///
+    /// The child is a source of its own: without a call of this it sends nothing, since the thread
+    /// stayed with the parent. Values that the parent had by then are in the child's reports, too,
+    /// so fork before anything is recorded; and with an [origin](Self::with_origin) that was set,
+    /// set another one, or the two are shown apart as two devices with one name.
+    ///
+    /// ```
+    /// use tapes_core::Registry;
+    /// use tapes_std::zmq::DistributedRegistry;
+    ///
+    /// static REGISTRY: Registry<16, 256> = Registry::new();
+    ///
+    /// let mut metrics = DistributedRegistry::new(&REGISTRY, "ipc:///run/app/metrics".parse()?);
+    /// // fork(), and in the child:
+    /// metrics.after_fork()?;
+    /// assert!(!metrics.is_running(), "nor was the parent");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect).
+    pub fn after_fork(&mut self) -> Result<(), SocketError> {
+        if self.running.is_some() { self.connect() } else { Ok(()) }
+    }
+
     /// Begins to report, from a thread of its own; it need not be possible to connect yet.
     ///
-    /// After [`close`](Self::close) it goes on where it was. After a fork it has to be called in the
-    /// child, which is a source of its own then: values that the parent had by then are in the
-    /// child's reports, too, so fork before anything is recorded. Does nothing if it runs.
+    /// After [`close`](Self::close) it goes on where it was. Does nothing if it runs. Children of a
+    /// fork call [`after_fork`](Self::after_fork).
     ///
     /// # Errors
     ///
@@ -250,4 +276,60 @@ fn nonce() -> u32 {
     #[expect(clippy::cast_possible_truncation, reason = "32 bits of it suffice")]
     let nonce = bits as u32;
     nonce.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use tapes_core::Registry;
+    use tapes_core::wire::Origin;
+
+    use super::DistributedRegistry;
+    use crate::clock::SystemTimeSource;
+    use crate::fleet::store::new_node;
+    use crate::fleet::{Fleet, Limits, SharedFleet};
+    use crate::zmq::Aggregator;
+
+    static REGISTRY: Registry<8, 64> = Registry::new();
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// If this fails, a forked child speaks for its parent, or never gets a word in.
+    #[test]
+    fn a_forked_child_is_silent_until_told_and_then_a_life_of_its_own() {
+        let fleet = Fleet::new(new_node(), Limits::default());
+        let fleet = SharedFleet::new(fleet, Arc::new(SystemTimeSource::new()));
+        let endpoint = "tcp://127.0.0.1:0".parse().unwrap();
+        let aggregator = Aggregator::new(fleet.clone()).with_bind(endpoint).spawn().unwrap();
+        let endpoint = aggregator.endpoints()[0].clone();
+        let mut metrics = DistributedRegistry::new(&REGISTRY, endpoint)
+            .with_origin(Origin::from_array(*b"parent"));
+        metrics.after_fork().unwrap();
+        assert!(!metrics.is_running(), "the parent was not connected");
+        metrics.connect().unwrap();
+        let epoch = metrics.life.unwrap().epoch;
+        metrics.counter("jobs").unwrap().add(5);
+        // What a child finds after fork(): a connection of another process.
+        let pretend = |metrics: &mut DistributedRegistry<_>| {
+            let other = std::process::id().wrapping_add(1);
+            metrics.running.as_mut().unwrap().0 = other;
+            metrics.life.as_mut().unwrap().pid = other;
+        };
+        pretend(&mut metrics);
+        assert!(!metrics.is_running());
+        metrics = metrics.with_origin(Origin::from_array(*b"child"));
+        metrics.after_fork().unwrap();
+        assert!(metrics.is_running());
+        assert_ne!(metrics.life.unwrap().epoch, epoch, "the same life in two processes");
+        assert!(metrics.close(PATIENCE), "acknowledged");
+        metrics.connect().unwrap();
+        pretend(&mut metrics);
+        assert!(!metrics.close(PATIENCE), "the thread stayed with the parent");
+        assert_eq!(metrics.stats().forked, 1);
+        let snapshot = fleet.snapshot();
+        let child = snapshot.devices.iter().find(|device| device.name == "6368696c64").unwrap();
+        assert_eq!(child.series[0].total.value().count(), Some(5));
+    }
 }
