@@ -506,6 +506,7 @@ impl EpochData {
     }
 
     /// Ends a generation of changes if there are any: what is made from now on is newer.
+    #[cfg(feature = "zmq")]
     pub(super) fn seal(&mut self) {
         if std::mem::take(&mut self.is_open) {
             self.generation = self.generation.saturating_add(1);
@@ -513,6 +514,7 @@ impl EpochData {
     }
 
     /// Returns the number of generations that are sealed.
+    #[cfg(feature = "zmq")]
     pub(super) const fn generation(&self) -> u32 {
         self.generation
     }
@@ -520,6 +522,7 @@ impl EpochData {
     /// Returns what changed since a number of generations was sealed, as changes that others can
     /// merge: values whose entry is not known yet, and what this receiver knows of its own
     /// beginning, stay here.
+    #[cfg(feature = "zmq")]
     pub(super) fn newer(&self, generation: u32) -> impl Iterator<Item = Change> {
         let is_described = self.described > generation;
         let words =

@@ -58,7 +58,7 @@ pub mod store;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracker;
-#[cfg(any(test, feature = "zmq"))]
+#[cfg(feature = "zmq")]
 pub(crate) mod transfer;
 pub mod value;
 pub mod widen;

@@ -120,6 +120,7 @@ impl Records {
     }
 
     /// Returns the records that changed in this generation or after it.
+    #[cfg(feature = "zmq")]
     pub(super) fn newer(
         &self,
         generation: u32,

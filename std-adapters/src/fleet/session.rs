@@ -121,6 +121,7 @@ impl Session {
     }
 
     /// Notes what another receiver heard of the epoch, `silence` ago.
+    #[cfg(feature = "zmq")]
     pub(super) fn relayed(&mut self, heard: Heard, silence: Duration, now: Duration) {
         if self.owner.is_none() && self.tracker.newest().is_none_or(|at| at.seq < heard.seq) {
             let at = now.saturating_sub(silence);

@@ -347,6 +347,7 @@ impl State {
     }
 
     /// Ends a generation of changes, in each epoch that has any.
+    #[cfg(feature = "zmq")]
     pub(super) fn seal(&mut self) {
         self.all_epochs().for_each(EpochData::seal);
     }

@@ -50,6 +50,7 @@ impl Saved {
 
     /// Returns what another receiver, `node`, wrote; `None` if it cannot be read. What is beyond
     /// the limits is left out.
+    #[cfg(feature = "zmq")]
     pub(in crate::fleet) fn received(batch: &[u8], node: NodeId, limits: &Limits) -> Option<Self> {
         let mut saved = Self::default();
         saved.read_within(batch, node, limits).ok()?;

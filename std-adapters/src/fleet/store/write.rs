@@ -58,6 +58,7 @@ impl BatchWriter {
     }
 
     /// Returns the number of bytes so far, without values that are not followed by anything yet.
+    #[cfg(feature = "zmq")]
     pub(crate) const fn len(&self) -> usize {
         self.out.len()
     }
