@@ -136,7 +136,7 @@ pub struct EpochData {
     /// Whether something changed since.
     pub(super) is_open: bool,
     /// Generation of the last change that was not one of a value, and one more; 0 for none.
-    described: u32,
+    pub(super) described: u32,
 }
 
 /// Memory of an element's place, in bytes; an estimate.
@@ -491,7 +491,7 @@ impl EpochData {
     }
 
     /// Returns everything but values as changes.
-    fn words(&self) -> impl Iterator<Item = Change> {
+    pub(super) fn words(&self) -> impl Iterator<Item = Change> {
         let facts = self.facts.map(Change::Facts);
         let losses = self.losses.map(|(seq, event)| Change::Losses(seq, event));
         let announced = self.dictionary.announced();
@@ -503,33 +503,6 @@ impl EpochData {
         });
         let fixed = [facts, losses, announced, began].into_iter().flatten();
         fixed.chain(entries)
-    }
-
-    /// Ends a generation of changes if there are any: what is made from now on is newer.
-    #[cfg(feature = "zmq")]
-    pub(super) fn seal(&mut self) {
-        if std::mem::take(&mut self.is_open) {
-            self.generation = self.generation.saturating_add(1);
-        }
-    }
-
-    /// Returns the number of generations that are sealed.
-    #[cfg(feature = "zmq")]
-    pub(super) const fn generation(&self) -> u32 {
-        self.generation
-    }
-
-    /// Returns what changed since a number of generations was sealed, as changes that others can
-    /// merge: values whose entry is not known yet, and what this receiver knows of its own
-    /// beginning, stay here.
-    #[cfg(feature = "zmq")]
-    pub(super) fn newer(&self, generation: u32) -> impl Iterator<Item = Change> {
-        let is_described = self.described > generation;
-        let words =
-            self.words().filter(move |change| is_described && !matches!(change, Change::Began(_)));
-        let newer = self.records.newer(generation);
-        let newer = newer.map(|(key, at, record)| Change::Record(key, at, record.clone()));
-        words.chain(newer)
     }
 
     /// Returns the changes of records and waiting values since this was called last.

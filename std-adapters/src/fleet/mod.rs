@@ -37,6 +37,8 @@ mod journal;
 pub mod limits;
 pub mod link;
 pub mod merged;
+#[cfg(feature = "zmq")]
+mod news;
 mod outputs;
 pub mod own;
 mod persist;
