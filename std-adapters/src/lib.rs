@@ -49,6 +49,7 @@ pub mod local;
 #[cfg(feature = "push")]
 pub mod push;
 pub mod readings;
+pub mod recent;
 pub mod schedule;
 #[cfg(feature = "statsd")]
 pub mod statsd;

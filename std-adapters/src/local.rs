@@ -7,19 +7,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tapes_core::Source;
-use tapes_core::metric::{Kind, Sample, Value};
+use tapes_core::metric::{Distribution, Kind, Sample, Value};
 use tapes_core::rates::{Ewma, RateReading, Ticks};
 use tapes_core::text::json::{TreeWriter, name_order};
 
 use crate::clock::{SystemTimeSource, TimeSource};
 use crate::exposition::{
-    Exposition, FamilyWriter, Leaf, LiveValue, LiveWriter, Plan, Section, View, write_part,
-    write_source,
+    Exposition, FamilyWriter, Leaf, LiveValue, LiveWriter, Plan, Section, View, write_lately,
+    write_part, write_source,
 };
+use crate::fleet::value::Histogram;
 use crate::readings::{Reading, Readings};
+use crate::recent::{Budget, RecentReading, Windows};
 
 /// Ticks a second of the clock of rates: microseconds.
 const HZ: u32 = 1_000_000;
+
+/// Length of windows unless told otherwise.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Memory of windows, in bytes.
+const WINDOW_BYTES_MAX: usize = 64 << 20;
+
+/// Rates of a meter or timer, and what a histogram or timer did lately.
+type Lately = (Option<RateReading>, Option<RecentReading>);
 
 /// A registry, a declared group, or any other [`Source`] of this process, as adapters take it.
 ///
@@ -43,7 +54,8 @@ const HZ: u32 = 1_000_000;
 ///
 /// # Limits
 ///
-/// 48 bytes and an entry of a map for each meter and timer.
+/// 48 bytes and an entry of a map for each meter and timer; some kilobytes for each window, 64 MiB
+/// for all of them. Histograms and timers beyond have no window.
 pub struct Local<S: 'static> {
     source: &'static S,
     time: Arc<dyn TimeSource>,
@@ -52,6 +64,8 @@ pub struct Local<S: 'static> {
     rates: Mutex<Rates>,
     /// The order in which Prometheus is shown the metrics.
     plan: Mutex<Plan>,
+    /// Length of windows; zero for none.
+    window: Duration,
 }
 
 impl<S> fmt::Debug for Local<S> {
@@ -60,12 +74,14 @@ impl<S> fmt::Debug for Local<S> {
     }
 }
 
-/// The rates of all meters and timers of a source.
+/// The rates of all meters and timers of a source, and the windows of its histograms and timers.
 #[derive(Debug)]
 struct Rates {
     ticks: Ticks,
     /// By id and cell.
     known: BTreeMap<(u32, u32), Ewma>,
+    /// By id and cell; `None` until the first look.
+    windows: Option<Windows<(u32, u32)>>,
     started: bool,
 }
 
@@ -80,18 +96,36 @@ impl<S: Source + Sync> Local<S> {
     #[must_use]
     pub fn with_time(source: &'static S, time: Arc<dyn TimeSource>) -> Self {
         let ticks = Ticks::new(micros(time.monotonic()), HZ);
-        let rates = Mutex::new(Rates { ticks, known: BTreeMap::new(), started: false });
+        let rates = Rates { ticks, known: BTreeMap::new(), windows: None, started: false };
         let start = time.wall();
-        Self { source, time, start, rates, plan: Mutex::default() }
+        let rates = Mutex::new(rates);
+        Self { source, time, start, rates, plan: Mutex::default(), window: WINDOW }
     }
 
-    /// Calls `visitor` for every sample, with its rates as of now.
-    fn visit(&self, visitor: &mut dyn FnMut(Sample<'static>, Option<RateReading>)) {
+    /// Sets the length of the [windows](crate::recent) of histograms and timers; zero for none.
+    ///
+    /// Defaults to 60 seconds.
+    #[must_use]
+    pub const fn with_window(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Calls `visitor` for every sample, with its rates as of now and what it did lately.
+    fn visit(&self, visitor: &mut dyn FnMut(Sample<'static>, Lately)) {
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = micros(self.time.monotonic());
+        let time = self.time.monotonic();
+        let now = micros(time);
         let due = rates.ticks.advance(now);
         let seconds = rates.ticks.seconds();
         let started = std::mem::replace(&mut rates.started, true);
+        if !self.window.is_zero() {
+            let windows = rates.windows.get_or_insert_with(|| {
+                let budget = Arc::new(Budget::new(WINDOW_BYTES_MAX));
+                Windows::new(self.window, time, &budget, WINDOW_BYTES_MAX)
+            });
+            windows.look(time);
+        }
         let _ = self.source.visit(0, &mut |sample| {
             let count = match (sample.kind, &sample.value) {
                 (Kind::Meter, Value::Unsigned(count)) => Some(*count),
@@ -106,7 +140,21 @@ impl<S: Source + Sync> Local<S> {
                 ewma.advance(due, count);
                 ewma.reading(seconds)
             });
-            visitor(sample, reading);
+            let recent = match (&sample.value, &mut rates.windows) {
+                (Value::Distribution(distribution), Some(windows)) => {
+                    let key = (sample.id, sample.cell);
+                    let unit = sample.descriptor().unit;
+                    windows.look_at(
+                        key,
+                        &copy_of(distribution),
+                        distribution.geometry(),
+                        unit,
+                        started,
+                    )
+                }
+                _ => None,
+            };
+            visitor(sample, (reading, recent));
             ControlFlow::Continue(())
         });
     }
@@ -114,7 +162,7 @@ impl<S: Source + Sync> Local<S> {
 
 impl<S: Source + Sync> Readings for Local<S> {
     fn read(&self, visitor: &mut dyn FnMut(&Reading<'_>)) {
-        self.visit(&mut |sample, rates| {
+        self.visit(&mut |sample, (rates, _)| {
             let Sample { cell, value, .. } = &sample;
             let descriptor = &sample.descriptor();
             visitor(&Reading { device: "", descriptor, cell: *cell, value, rates });
@@ -137,13 +185,13 @@ impl<S: Source + Sync> Exposition for Local<S> {
 
     fn stats(&self, path: &[&str], out: &mut String) -> Result<bool, fmt::Error> {
         let mut leaves = Vec::new();
-        self.visit(&mut |sample, rates| leaves.push(Placed::new(sample, rates)));
+        self.visit(&mut |sample, lately| leaves.push(Placed::new(sample, lately)));
         write_tree(leaves, path, out)
     }
 
     fn live(&self, out: &mut dyn LiveWriter) -> fmt::Result {
         out.section(&Section::Process);
-        self.visit(&mut |sample, rates| {
+        self.visit(&mut |sample, (rates, _)| {
             let Sample { cell, value, .. } = &sample;
             let descriptor = &sample.descriptor();
             out.value(&LiveValue {
@@ -168,12 +216,12 @@ struct Placed {
     /// Segments joined by dots.
     path: String,
     sample: Sample<'static>,
-    rates: Option<RateReading>,
+    lately: Lately,
 }
 
 impl Placed {
-    fn new(sample: Sample<'static>, rates: Option<RateReading>) -> Self {
-        let mut leaf = Self { path: String::new(), sample, rates };
+    fn new(sample: Sample<'static>, lately: Lately) -> Self {
+        let mut leaf = Self { path: String::new(), sample, lately };
         leaf.path = leaf.place(false);
         leaf
     }
@@ -199,7 +247,8 @@ impl Leaf for Placed {
         let Sample { kind, value, .. } = &self.sample;
         let unit = self.sample.descriptor().unit;
         let plain = tapes_core::metric::Descriptor::new(path, *kind, unit);
-        tree.metric(&plain, 0, value, self.rates)
+        let (rates, recent) = &self.lately;
+        write_lately(tree, &plain, value, *rates, recent.as_ref())
     }
 }
 
@@ -220,7 +269,16 @@ fn write_tree(
         }
     }
     leaves.sort_by(|a, b| name_order(&a.path, &b.path));
+    leaves.dedup_by(|later, first| later.path == first.path);
     write_part(&leaves, wanted, out)
+}
+
+/// Returns the numbers of a distribution, read in the order that keeps them consistent.
+fn copy_of(distribution: &Distribution<'_>) -> Histogram {
+    let (sum, min, max) = (distribution.sum(), distribution.min(), distribution.max());
+    let zero = distribution.zero();
+    let buckets = (0..distribution.geometry().len).map(|i| distribution.bucket(i)).collect();
+    Histogram { sum, zero, overflow: distribution.overflow(), buckets, min, max }
 }
 
 /// Returns whole microseconds, for 584,000 years.
@@ -261,6 +319,34 @@ mod tests {
         let expected = [("before", 0.0), ("time", 0.2), ("after", 2.0)];
         let expected = expected.map(|(name, rate)| (name.to_owned(), Some(rate)));
         assert_eq!(rates, expected);
+    }
+
+    /// A program's own quantiles must be of now, too, whatever it did while it started.
+    #[test]
+    fn quantiles_are_those_of_the_window() {
+        static REGISTRY: Registry<8, 256> = Registry::new();
+        let time = Arc::new(ManualTime::new());
+        let local = Local::with_time(&REGISTRY, time.clone()).with_window(Duration::from_secs(12));
+        let wait =
+            REGISTRY.histogram("wait", layout!(unit = none, max = 1_000_000, scale = 1)).unwrap();
+        wait.record(900_000);
+        local.advance();
+        for _ in 0..10 {
+            wait.record(100);
+            time.advance(Duration::from_secs(1));
+            local.advance();
+        }
+        let read = || {
+            let mut json = String::new();
+            assert!(local.stats(&["wait"], &mut json).unwrap());
+            json
+        };
+        let json = read();
+        for part in ["\"count\":11,", "\"window_count\":10,", "\"window_rate\":1,"] {
+            assert!(json.contains(part), "{part} in {json}");
+        }
+        time.advance(Duration::from_secs(13));
+        assert!(read().contains("\"q50\":null,") && read().contains("\"window_count\":0,"));
     }
 
     /// What is asked for by its path must be found, whatever the labels.

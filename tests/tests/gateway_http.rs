@@ -94,27 +94,20 @@ fn stats_are_a_tree_with_the_keys_of_tapes() {
     assert_eq!(stats("/stats/e601/motor.loops"), json!({"value": 3}));
     let timer = stats("/stats")["e601"]["motor"]["loop_time"].clone();
     let keys: Vec<_> = timer.as_object().unwrap().keys().map(String::as_str).collect();
-    let mut expected = [
-        "count",
-        "m1",
-        "m5",
-        "m15",
-        "mean_rate",
-        "sum",
-        "min",
-        "max",
-        "mean",
-        "stddev",
-        "q50",
-        "q75",
-        "q95",
-        "q98",
-        "q99",
-        "q999",
-    ];
+    let quantiles = ["q50", "q75", "q95", "q98", "q99", "q999"];
+    let of_tapes = ["count", "m1", "m5", "m15", "min", "max", "mean", "stddev"];
+    let more = ["mean_rate", "sum", "window_count", "window_max", "window_mean", "window_rate"];
+    let mut expected: Vec<_> = [&quantiles[..], &of_tapes, &more, &["window_seconds"]].concat();
+    let beside = ["decayed_", "lifetime_"];
+    let beside =
+        beside.map(|prefix| quantiles.map(|quantile| format!("{prefix}{quantile}"))).concat();
+    expected.extend(beside.iter().map(String::as_str));
     expected.sort_unstable();
     assert_eq!(keys, expected);
     assert_eq!((&timer["count"], &timer["sum"]), (&json!(3), &json!(0.000_006)));
+    // What this gateway did not see happen is of all times only.
+    assert_eq!((&timer["q50"], &timer["decayed_q50"]), (&json!(null), &json!(null)));
+    assert!((1e-6..=3e-6).contains(&timer["lifetime_q50"].as_f64().unwrap()), "{timer}");
     for path in ["/stats/ff", "/stats/e601/motor/none", "/stats/e601//motor", "/stats/%zz"] {
         assert_eq!(gateway.get(path).status, 404, "{path}");
     }

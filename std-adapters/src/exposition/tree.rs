@@ -2,7 +2,12 @@
 
 use std::fmt::{self, Write as _};
 
+use tapes_core::metric::{Descriptor, Value};
+use tapes_core::rates::RateReading;
+use tapes_core::statistics::{Statistics, Summary};
 use tapes_core::text::json::TreeWriter;
+
+use crate::recent::RecentReading;
 
 /// One metric at its place in a tree.
 pub(crate) trait Leaf {
@@ -11,6 +16,48 @@ pub(crate) trait Leaf {
 
     /// Writes the metric at another place.
     fn write<'n>(&'n self, tree: &mut TreeWriter<'_, 'n>, path: &'n str) -> fmt::Result;
+}
+
+/// Writes a metric that the tree does not have yet. Quantiles of a histogram or timer that was
+/// watched lately are those of its window; those of all values and the decayed ones are beside them.
+pub(crate) fn write_lately<'n>(
+    tree: &mut TreeWriter<'_, 'n>,
+    descriptor: &Descriptor<'n>,
+    value: &Value<'_>,
+    rates: Option<RateReading>,
+    recent: Option<&RecentReading>,
+) -> fmt::Result {
+    let (Value::Distribution(distribution), Some(recent)) = (value, recent) else {
+        return tree.metric(descriptor, 0, value, rates);
+    };
+    let RecentReading { seconds, window, rate, decayed } = recent;
+    tree.set_statistics(Statistics::ALL.without(Statistics::QUANTILES));
+    let written = tree.metric(descriptor, 0, value, rates);
+    tree.set_statistics(Statistics::ALL);
+    written?;
+    let lifetime = Summary::of(distribution, descriptor.unit);
+    let lifetime = (lifetime.count > 0).then_some(lifetime);
+    write_quantiles(tree, "", window.as_ref())?;
+    let of_window = |read: fn(&Summary) -> f64| window.as_ref().map_or(f64::NAN, read);
+    tree.f64("window_seconds", *seconds)?;
+    tree.u64("window_count", window.as_ref().map_or(0, |window| window.count))?;
+    tree.f64("window_rate", if *seconds > 0.0 { *rate } else { f64::NAN })?;
+    tree.f64("window_mean", of_window(|window| window.mean))?;
+    tree.f64("window_max", of_window(|window| window.max))?;
+    write_quantiles(tree, "decayed_", decayed.as_ref())?;
+    write_quantiles(tree, "lifetime_", lifetime.as_ref())
+}
+
+/// Writes quantiles, of nothing as `null`.
+fn write_quantiles(
+    tree: &mut TreeWriter<'_, '_>,
+    prefix: &str,
+    summary: Option<&Summary>,
+) -> fmt::Result {
+    let unknown = [f64::NAN; 6];
+    let values = summary.map_or(unknown, |s| [s.q50, s.q75, s.q95, s.q98, s.q99, s.q999]);
+    let keys = ["q50", "q75", "q95", "q98", "q99", "q999"];
+    keys.iter().zip(values).try_for_each(|(key, value)| tree.f64(&format!("{prefix}{key}"), value))
 }
 
 /// Appends the part of the tree below `path`, all of it for an empty path. Returns false, and

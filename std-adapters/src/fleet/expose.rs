@@ -11,7 +11,7 @@ use tapes_core::text::prometheus::{Encoder, Format};
 use super::merged::Merged;
 use super::series::Total;
 use super::snapshot::{DeviceSnapshot, Series, Snapshot};
-use crate::exposition::{FamilyWriter, Leaf as _, write_part};
+use crate::exposition::{FamilyWriter, Leaf as _, write_lately, write_part};
 
 impl Snapshot {
     /// Appends everything that is current in a text format that Prometheus reads: each family
@@ -145,12 +145,13 @@ impl crate::exposition::Leaf for Leaf<'_> {
     }
 
     fn write<'n>(&'n self, tree: &mut TreeWriter<'_, 'n>, path: &'n str) -> fmt::Result {
-        let Series { total, rates, is_fresh, .. } = self.series;
+        let Series { total, rates, recent, is_fresh, .. } = self.series;
         let value = total.value().as_value(total.kind().buckets());
         // What a silent device measured last is no measurement of now.
         let is_stale = !is_fresh && total.kind().is_gauge();
         let descriptor = tapes_core::metric::Descriptor::new(path, total.kind(), total.unit());
-        tree.metric(&descriptor, 0, if is_stale { &Value::Null } else { &value }, *rates)
+        let value = if is_stale { Value::Null } else { value };
+        write_lately(tree, &descriptor, &value, *rates, recent.as_deref())
     }
 }
 
@@ -172,6 +173,7 @@ fn leaves(device: &DeviceSnapshot) -> Vec<Leaf<'_>> {
         }
     }
     leaves.sort_by(|a, b| name_order(&a.path, &b.path));
+    leaves.dedup_by(|later, first| later.path == first.path);
     leaves
 }
 
@@ -193,11 +195,13 @@ fn place(series: &Series, with_labels: bool) -> String {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use tapes_core::metric::{Descriptor, Dimension, Dimensions, Kind, Labels, Unit, Value};
+    use tapes_core::metric::{
+        Buckets, Counts, Descriptor, Dimension, Dimensions, Distribution, Kind, Labels, Unit, Value,
+    };
     use tapes_core::text::prometheus::Format;
 
     use super::super::testing::{Bench, Board};
-    use super::super::{Limits, Snapshot};
+    use super::super::{Fleet, Limits, LinkKind, NodeId, Snapshot};
 
     const FAULTS: [Dimension<'static>; 1] =
         [Dimension { name: "fault", values: &["overheat", "stall"] }];
@@ -230,6 +234,51 @@ mod tests {
         let values = [(0, Value::Unsigned(3)), (1, Value::Unsigned(40)), (2, Value::Unsigned(50))];
         bench.feed_all(&[board.data(&values), board.family(3, &[(1, Value::Unsigned(2))])]);
         bench.fleet.snapshot(bench.now + Duration::from_secs(1))
+    }
+
+    /// A quantile of a month hides the fault of this minute; one of a silent board repeats it.
+    #[test]
+    fn quantiles_are_those_of_the_window() {
+        const GEOMETRY: Buckets = Buckets { scale: 0, first: 0, len: 20 };
+        let mut bench = Bench::new(Limits::default());
+        let mut board = Board::new(0xe6, 1);
+        board.dictionary = vec![Descriptor::new("wait", Kind::Histogram(GEOMETRY), Unit::NONE)];
+        bench.feed_all(&[board.hello(), board.dict()]);
+        let mut report = |bench: &mut Bench, slow: u64, fast: u64, seconds: u64| {
+            bench.wait(seconds);
+            board.uptime += seconds * u64::from(Board::HZ);
+            let buckets = [0, 0, fast, 0, 0, 0, 0, 0, 0, slow];
+            let counts = Counts { sum: 600 * slow + 5 * fast, max: Some(700), ..Counts::default() };
+            let counts = Counts { min: Some(5), buckets: &buckets, ..counts };
+            let value = Value::Distribution(Distribution::new(GEOMETRY, counts));
+            bench.feed_all(&[board.data(&[(0, value)])]);
+        };
+        let stats = |bench: &Bench| -> serde_json::Value {
+            let mut json = String::new();
+            let snapshot = bench.fleet.snapshot(bench.now);
+            assert!(snapshot.write_stats(&["e6", "wait"], &mut json).unwrap());
+            serde_json::from_str(&json).unwrap()
+        };
+        report(&mut bench, 1_000, 0, 10);
+        (1..20).for_each(|n| report(&mut bench, 1_000, 30 * n, 10));
+        let now = stats(&bench);
+        let is_near =
+            |key: &str, value: f64| (now[key].as_f64().unwrap() / value - 1.0).abs() < 0.34;
+        assert!(is_near("q50", 5.0) && is_near("q99", 5.0) && is_near("decayed_q50", 5.0), "{now}");
+        assert!(is_near("lifetime_q50", 600.0) && is_near("window_rate", 3.0), "{now}");
+        assert_eq!((&now["window_max"], &now["max"]), (&8.0.into(), &700.into()));
+        bench.wait(600);
+        let silent = stats(&bench);
+        assert!(silent["q50"].is_null() && silent["decayed_q99"].is_null(), "{silent}");
+        assert!(silent["lifetime_q50"].is_number(), "{silent}");
+        bench.fleet =
+            Fleet::new(NodeId([9; 16]), Limits { window: Duration::ZERO, ..Limits::default() });
+        bench.link = bench.fleet.open_link("radio", LinkKind::Socket).unwrap();
+        bench.feed_all(&[board.hello(), board.dict()]);
+        let value = Value::Distribution(Distribution::new(GEOMETRY, Counts::default()));
+        bench.feed_all(&[board.data(&[(0, value)])]);
+        let plain = stats(&bench);
+        assert!(plain["q50"].is_number() && plain.get("window_count").is_none(), "{plain}");
     }
 
     /// Two devices under one `# TYPE` line, every series with its device.

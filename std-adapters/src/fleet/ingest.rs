@@ -256,7 +256,7 @@ impl Fleet {
         if let Some(data) = of_origin.epoch(key) {
             began = session.began_here().filter(|_| data.began_here().is_none());
             if matches!(arrival.body, Body::Data(_)) && flags.contains(Flags::LAST) {
-                session.advance_rates(data, position.uptime);
+                session.advance_rates(data, position.uptime, (self.limits.window, &self.windows));
             }
         }
         if let Some(here) = began {

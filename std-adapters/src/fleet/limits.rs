@@ -47,6 +47,10 @@ pub struct Limits {
     pub fold_when_full_after: Duration,
     /// Silence after which counters and histograms are no longer exported.
     pub forget_after: Duration,
+    /// Length of the [windows](crate::recent) of histograms and timers; zero for none.
+    pub window: Duration,
+    /// Bytes of all windows.
+    pub window_bytes: usize,
 }
 
 impl Default for Limits {
@@ -71,6 +75,8 @@ impl Default for Limits {
             fold_after: Duration::from_secs(30 * 24 * 3_600),
             fold_when_full_after: Duration::from_secs(60),
             forget_after: Duration::from_secs(15 * 60),
+            window: Duration::from_secs(60),
+            window_bytes: 64 << 20,
         }
     }
 }

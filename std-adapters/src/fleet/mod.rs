@@ -86,6 +86,7 @@ use self::catalog::Catalog;
 use self::device::Device;
 use self::dictionary::Entries;
 use self::link::Links;
+use crate::recent::Budget;
 
 /// The state of everything received.
 #[derive(Debug)]
@@ -103,6 +104,8 @@ pub struct Fleet {
     unsaved_since: Option<Duration>,
     /// Whether a life ended, whose last values nobody will say again.
     is_urgent: bool,
+    /// What is left for windows.
+    windows: Arc<Budget>,
 }
 
 impl Fleet {
@@ -119,6 +122,7 @@ impl Fleet {
             catalog: Mutex::new(None),
             unsaved_since: None,
             is_urgent: false,
+            windows: Arc::new(Budget::new(limits.window_bytes)),
         }
     }
 

@@ -3,15 +3,21 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tapes_core::metric::Kind;
+use tapes_core::metric::{Buckets, Kind, Unit};
 use tapes_core::rates::{Ewma, RateReading, Ticks};
 use tapes_core::wire::{Flags, Header};
 
 use super::epoch::EpochData;
 use super::identity::MetricKey;
+use super::ingest::time_of;
 use super::link::LinkId;
 use super::sorted::Sorted;
 use super::tracker::Tracker;
+use super::value::{Histogram, Stored};
+use crate::recent::{Budget, RecentReading, Windows};
+
+/// Memory of the windows of one epoch, in bytes; histograms beyond have none.
+const WINDOW_BYTES_MAX: usize = 256 << 10;
 
 /// Keyframes of two epochs, in turns, after which they are two devices.
 pub(super) const TWIN_TURNS: u32 = 3;
@@ -206,8 +212,13 @@ impl Session {
         self.interval.unwrap_or(INTERVAL_DEFAULT).max(INTERVAL_MIN) * SILENT_INTERVALS
     }
 
-    /// Moves the rates on to the uptime of the last frame.
-    pub(super) fn advance_rates(&mut self, data: &EpochData, uptime: u64) {
+    /// Moves rates and windows on to the uptime of the last frame.
+    pub(super) fn advance_rates(
+        &mut self,
+        data: &EpochData,
+        uptime: u64,
+        window: (Duration, &Arc<Budget>),
+    ) {
         let Some(facts) = data.facts() else { return };
         let rates = match &mut self.rates {
             Some(rates) if uptime >= rates.uptime => rates,
@@ -215,7 +226,8 @@ impl Session {
             other => {
                 let from_zero = other.is_none() && self.began_here == Some(true);
                 let start = if from_zero { 0 } else { uptime };
-                other.insert(EpochRates::new(start, facts.tick_hz, from_zero))
+                let rates = EpochRates::new(start, facts.tick_hz, from_zero);
+                other.insert(rates.with_windows(window))
             }
         };
         rates.advance(data, uptime);
@@ -228,7 +240,20 @@ impl Session {
     }
 }
 
-/// Rates of the meters and timers of one epoch, over the device's own uptime.
+impl Session {
+    /// Returns what a histogram or timer did lately, of which `all` are the values of all times.
+    pub(super) fn recent(
+        &self,
+        key: MetricKey,
+        all: &Histogram,
+        geometry: Buckets,
+        unit: Unit<'_>,
+    ) -> Option<RecentReading> {
+        self.rates.as_ref()?.windows.as_ref()?.reading(&key, all, geometry, unit)
+    }
+}
+
+/// Rates and windows of one epoch, over the device's own uptime.
 #[derive(Debug)]
 struct EpochRates {
     ticks: Ticks,
@@ -236,18 +261,33 @@ struct EpochRates {
     counts: Sorted<MetricKey, Ewma>,
     /// Whether counts began at zero when the ticks did.
     from_zero: bool,
+    windows: Option<Windows<MetricKey>>,
+    hz: u32,
 }
 
 impl EpochRates {
     fn new(start: u64, tick_hz: u32, from_zero: bool) -> Self {
         let ticks = Ticks::new(start, tick_hz);
-        Self { ticks, uptime: start, counts: Sorted::default(), from_zero }
+        let counts = Sorted::default();
+        Self { ticks, uptime: start, counts, from_zero, windows: None, hz: tick_hz }
+    }
+
+    fn with_windows(self, (len, budget): (Duration, &Arc<Budget>)) -> Self {
+        let start = time_of(self.uptime, self.hz);
+        let windows = (!len.is_zero()).then(|| Windows::new(len, start, budget, WINDOW_BYTES_MAX));
+        Self { windows, ..self }
     }
 
     fn advance(&mut self, data: &EpochData, uptime: u64) {
         let due = self.ticks.advance(uptime);
         self.uptime = uptime;
+        if let Some(windows) = &mut self.windows {
+            windows.look(time_of(uptime, self.hz));
+        }
         for (key, entry, value) in data.values() {
+            if let (Stored::Histogram(counts), Some(windows)) = (value, &mut self.windows) {
+                windows.advance(key, counts, self.from_zero);
+            }
             let kind = entry.description().map(|description| description.kind);
             if !matches!(kind, Ok(Kind::Meter | Kind::Timer(_))) {
                 continue;

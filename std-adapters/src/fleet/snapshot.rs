@@ -18,8 +18,11 @@ use super::ingest::time_of;
 use super::link::LinkCounts;
 use super::outputs::OutputCounts;
 use super::series::{Class, SeriesKey, Total};
+use super::session::Session;
 use super::state::OriginData;
 use super::store::StoreStats;
+use super::value::Stored;
+use crate::recent::RecentReading;
 
 /// What the newest life of a device says of a series, beside the sum of all lives.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub struct Series {
     pub life: Life,
     /// Rates of a meter or timer, over the device's uptime; `None` while the device is silent.
     pub rates: Option<RateReading>,
+    /// What a histogram or timer did lately; `None` for other kinds, and if no windows are kept.
+    pub recent: Option<Box<RecentReading>>,
     /// Name under which Prometheus sees it; `None` if another metric has that name.
     pub family: Option<Arc<str>>,
     /// Whether the value is current: gauges go stale when the device falls silent, counts later.
@@ -150,6 +155,7 @@ struct Summed {
     total: Total,
     life: Life,
     rates: Option<RateReading>,
+    recent: Option<RecentReading>,
 }
 
 impl Fleet {
@@ -163,7 +169,8 @@ impl Fleet {
         let nobody = Device::default();
         for (origin, data) in self.state.origins() {
             let device = self.devices.get(&origin).unwrap_or(&nobody);
-            let view = View { catalog: &catalog, origin, data, device, now };
+            let has_windows = !self.limits.window.is_zero();
+            let view = View { catalog: &catalog, origin, data, device, now, has_windows };
             if data.is_twins() {
                 devices.extend(data.epochs().into_iter().map(|(key, epoch)| view.twin(key, epoch)));
             } else {
@@ -190,6 +197,13 @@ struct View<'f> {
     data: &'f OriginData,
     device: &'f Device,
     now: Duration,
+    has_windows: bool,
+}
+
+/// Returns what a histogram or timer did lately.
+fn recent(session: &Session, metric: MetricKey, total: &Total) -> Option<RecentReading> {
+    let Stored::Histogram(all) = total.value() else { return None };
+    session.recent(metric, all, total.kind().buckets()?, total.unit())
 }
 
 impl View<'_> {
@@ -198,7 +212,10 @@ impl View<'_> {
         let mut sum = Sum { withheld: self.data.folded().misfits(), ..Sum::default() };
         let totals = self.data.folded().totals();
         sum.totals.extend(totals.map(|(key, total)| {
-            (key.clone(), Summed { total: total.clone(), life: Life::Past, rates: None })
+            (
+                key.clone(),
+                Summed { total: total.clone(), life: Life::Past, rates: None, recent: None },
+            )
         }));
         let newest = self.data.newest();
         for (key, epoch) in self.data.epochs() {
@@ -234,17 +251,15 @@ impl View<'_> {
             let Some(series) = total.key() else { continue };
             if is_newest || series.class.adds_up() {
                 let life = if is_newest { Life::Only } else { Life::Past };
-                let rates = if is_newest { self.rates(key, metric) } else { None };
-                sum.add(series, Summed { total, life, rates });
+                let session = self.device.sessions.get(&key).filter(|_| is_newest);
+                let rates = session.and_then(|session| session.rates(metric));
+                let recent = session.and_then(|session| recent(session, metric, &total));
+                sum.add(series, Summed { total, life, rates, recent });
             }
         }
         if is_newest {
             sum.quarantine(epoch, self.catalog.screened_of(self.origin, key));
         }
-    }
-
-    fn rates(&self, key: EpochKey, metric: MetricKey) -> Option<RateReading> {
-        self.device.sessions.get(&key)?.rates(metric)
     }
 
     fn start(&self, key: EpochKey) -> Option<SystemTime> {
@@ -268,9 +283,11 @@ impl View<'_> {
         let is_counting = is_up || silence <= forget_after;
         let series: Vec<_> = std::mem::take(&mut sum.totals)
             .into_iter()
-            .map(|(key, Summed { total, life, rates })| Series {
+            .map(|(key, Summed { total, life, rates, recent })| Series {
                 family: self.catalog.family(&key).cloned(),
                 rates: rates.filter(|_| is_up),
+                recent: (key.class == Class::Histogram && self.has_windows)
+                    .then(|| Box::new(recent.filter(|_| is_up).unwrap_or_default())),
                 is_fresh: if key.class == Class::Gauge { is_up } else { is_counting },
                 key,
                 total,
@@ -305,6 +322,7 @@ impl Sum {
             Some(sum) if key.class.adds_up() => {
                 self.withheld += u64::from(sum.total.add(&newer.total).is_err());
                 sum.rates = newer.rates.or(sum.rates);
+                sum.recent = newer.recent.or(sum.recent);
                 sum.life = match newer.life {
                     Life::Only => Life::Newest(Box::new(newer.total)),
                     life => life,

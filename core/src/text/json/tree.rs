@@ -74,6 +74,25 @@ impl<'w, 'n> TreeWriter<'w, 'n> {
         self
     }
 
+    /// Sets which keys of meters, histograms and timers are written from now on.
+    ///
+    /// ```
+    /// use tapes_core::metric::{Descriptor, Kind, Unit, Value};
+    /// use tapes_core::statistics::Statistics;
+    /// use tapes_core::text::json::TreeWriter;
+    ///
+    /// let mut text = String::new();
+    /// let mut tree = TreeWriter::new(&mut text)?;
+    /// tree.set_statistics(Statistics::COUNT);
+    /// tree.metric(&Descriptor::new("a", Kind::Meter, Unit::NONE), 0, &Value::Unsigned(7), None)?;
+    /// tree.finish()?;
+    /// assert_eq!(text, r#"{"a":{"count":7}}"#);
+    /// # Ok::<(), std::fmt::Error>(())
+    /// ```
+    pub const fn set_statistics(&mut self, statistics: Statistics) {
+        self.statistics = statistics;
+    }
+
     /// Begins an object under `key`, whose dots do not count; metrics go into it until it is
     /// [closed](Self::close).
     ///

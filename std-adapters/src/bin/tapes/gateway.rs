@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tapes_std::exposition::ClassicBuckets;
 use tapes_std::fleet::store::StoreOptions;
-use tapes_std::fleet::{LinkKind, SharedFleet};
+use tapes_std::fleet::{Limits, LinkKind, SharedFleet};
 use tapes_std::http::{HttpServer, RunningServer};
 use tapes_std::input::{SerialInput, SerialSpec, TcpInput, TcpLimits, read_to_end};
 use tokio::sync::{mpsc, watch};
@@ -99,6 +99,9 @@ pub(crate) struct Arguments {
     /// SIGHUP. `tapes check --help` describes it.
     #[arg(long, value_name = "PATH")]
     config: Option<PathBuf>,
+    /// Seconds that quantiles in /stats and --stream look back; 0 for all times.
+    #[arg(long, value_name = "N", value_parser = seconds, default_value = "60")]
+    window: f64,
     #[command(flatten)]
     statsd: statsd::StatsdArguments,
     #[command(flatten)]
@@ -185,7 +188,8 @@ impl Arguments {
             .with_durable(self.durable)
             .with_salvage(self.state_salvage)
             .with_moved(self.state_moved);
-        let limits = self.sockets.limits();
+        let mut limits = self.sockets.limits();
+        limits.window = Duration::from_secs_f64(self.window);
         state::Options { directory: self.state.clone(), options, limits }
     }
 }
