@@ -31,8 +31,8 @@ const SLOTS: u64 = 12;
 /// How fast weights fade, a second; that of tapes and Dropwizard.
 const ALPHA: f64 = 0.015;
 
-/// Weights are scaled down before they have grown by `e` to this: far from the end of `f64`.
-const EXPONENT_MAX: f64 = 50.0;
+/// Microseconds between two landmarks, in which weights grow by `e^45`.
+const LANDMARK: u64 = 3_000_000_000;
 
 /// Weights that add up to less than this of one event, which a single one does after 460 seconds,
 /// say nothing.
@@ -83,6 +83,7 @@ pub(crate) struct Windows<K> {
     slot: u64,
     /// Microseconds of the look before and of this one.
     look: (u64, u64),
+    weight: Weight,
     /// `None` is one for which there was no room.
     known: BTreeMap<K, Option<Recent>>,
     /// Taken from the budget.
@@ -109,12 +110,14 @@ impl<K: Ord> Windows<K> {
     ) -> Self {
         let (slot, start) = ((micros(len) / SLOTS).max(1), micros(start));
         let budget = Arc::clone(budget);
-        Self { slot, look: (start, start), known: BTreeMap::new(), bytes: 0, bytes_max, budget }
+        let (look, weight) = ((start, start), Weight::of(start, start));
+        Self { slot, look, weight, known: BTreeMap::new(), bytes: 0, bytes_max, budget }
     }
 
     /// Begins a look at the source, by its clock; one that goes back stands still.
     pub(crate) fn look(&mut self, at: Duration) {
         self.look = (self.look.1, micros(at).max(self.look.1));
+        self.weight = Weight::of(self.look.0, self.look.1);
     }
 
     /// Takes in the counts of this look. Those of a histogram that is new began at 0 at the look
@@ -130,7 +133,7 @@ impl<K: Ord> Windows<K> {
             Some(recent)
         });
         let Some(recent) = known else { return };
-        recent.advance(now, slot, counts);
+        recent.advance(now, slot, counts, self.weight);
         let (was, is) = (recent.accounted, recent.size_bytes());
         recent.accounted = is;
         let more = is.saturating_sub(was);
@@ -182,8 +185,9 @@ struct Recent {
     began: u64,
     /// Microseconds of the last look.
     at: u64,
-    /// Counts at the last look.
+    /// Counts at the last look, and their number.
     last: Histogram,
+    count: u64,
     /// Ascending by number; none is older than the window.
     slots: VecDeque<Slot>,
     fading: Fading,
@@ -206,8 +210,8 @@ struct Slot {
 
 impl Recent {
     fn new(began: u64, last: Histogram) -> Self {
-        let fading = Fading::new(seconds(began));
-        Self { began, at: began, last, slots: VecDeque::new(), fading, accounted: 0 }
+        let (count, slots) = (last.count(), VecDeque::new());
+        Self { began, at: began, last, count, slots, fading: Fading::default(), accounted: 0 }
     }
 
     fn size_bytes(&self) -> usize {
@@ -219,41 +223,45 @@ impl Recent {
         size_of::<Self>() + slots.sum::<usize>() + kept * size_of::<u64>()
     }
 
-    fn advance(&mut self, at: u64, slot: u64, counts: &Histogram) {
+    fn advance(&mut self, at: u64, slot: u64, counts: &Histogram, weight: Weight) {
         let (from, to) = (self.at, at.max(self.at));
         self.at = to;
         let newest = number_at(to, slot);
         while self.slots.front().is_some_and(|first| first.number + SLOTS <= newest) {
             self.slots.pop_front();
         }
-        if counts.count() == self.last.count() {
+        let count = counts.count();
+        if count == self.count {
             return;
         }
+        self.count = count;
         let sum = counts.sum.wrapping_sub(self.last.sum);
         let places = growth(&self.last, counts);
         self.last.clone_from(counts);
-        self.fading.add(&places, seconds(from), seconds(to));
+        self.fading.add(&places, weight);
         // What is before the window goes nowhere.
         let oldest = (newest + 1).saturating_sub(SLOTS).max(number_at(from + 1, slot));
-        if from == to {
-            self.add(newest, sum, places.into_iter());
+        if from == to || number_at(from + 1, slot) == newest {
+            self.add(newest, sum, &places, |n| n);
             return;
         }
+        let spread = Spread { from, to };
         for number in oldest..=newest {
             let begin = (number * slot).max(from);
             let end = ((number + 1) * slot).min(to);
-            let share =
-                |n: u64| Spread { from, to }.until(n, end) - Spread { from, to }.until(n, begin);
-            let counts = places.iter().map(|(place, n)| (*place, share(*n)));
-            self.add(number, share(sum), counts.filter(|(_, n)| *n > 0));
+            let share = |n: u64| spread.until(n, end) - spread.until(n, begin);
+            self.add(number, share(sum), &places, share);
         }
     }
 
-    fn add(&mut self, number: u64, sum: u64, counts: impl Iterator<Item = (u16, u64)>) {
-        if self.slots.back().is_none_or(|last| last.number != number) {
-            self.slots.push_back(Slot { number, sum: 0, counts: Vec::new() });
-        }
-        let Some(slot) = self.slots.back_mut() else { return };
+    fn add(&mut self, number: u64, sum: u64, places: &[(u16, u64)], share: impl Fn(u64) -> u64) {
+        let counts = places.iter().map(|(place, n)| (*place, share(*n))).filter(|(_, n)| *n > 0);
+        let Some(slot) = self.slots.back_mut().filter(|last| last.number == number) else {
+            let mut slot = Slot { number, sum, counts: Vec::with_capacity(places.len()) };
+            slot.counts.extend(counts);
+            self.slots.push_back(slot);
+            return;
+        };
         slot.sum = slot.sum.wrapping_add(sum);
         for (place, n) in counts {
             match slot.counts.binary_search_by_key(&place, |(place, _)| *place) {
@@ -262,11 +270,7 @@ impl Recent {
                         *known = known.saturating_add(n);
                     }
                 }
-                Err(i) => {
-                    // Without room to grow, which most do not.
-                    slot.counts.reserve_exact(1);
-                    slot.counts.insert(i, (place, n));
-                }
+                Err(i) => slot.counts.insert(i, (place, n)),
             }
         }
     }
@@ -318,11 +322,30 @@ impl Spread {
     }
 }
 
-/// Weights that fade. They are kept relative to a time that moves seldom, so that nothing is
-/// touched that did not change.
-#[derive(Debug)]
+/// The weight of what is spread over the time between two looks, beside that of an event at a
+/// landmark: the same landmark for some time, so that nothing is touched that did not change.
+#[derive(Debug, Clone, Copy)]
+struct Weight {
+    /// Seconds.
+    landmark: f64,
+    /// The mean of `e^(ALPHA * (time - landmark))`.
+    weight: f64,
+}
+
+impl Weight {
+    fn of(from: u64, to: u64) -> Self {
+        let landmark = seconds(to / LANDMARK * LANDMARK);
+        let (from, to) = (seconds(from), seconds(to));
+        let span = ALPHA * (to - from);
+        let mean = if span > 0.0 { -(-span).exp_m1() / span } else { 1.0 };
+        Self { landmark, weight: (ALPHA * (to - landmark)).exp() * mean }
+    }
+}
+
+/// Weights that fade, beside that of an event at a landmark.
+#[derive(Debug, Default)]
 struct Fading {
-    /// Seconds at which a weight of 1 is one event.
+    /// Seconds.
     landmark: f64,
     /// By place; the overflow is apart.
     weights: Vec<f64>,
@@ -330,23 +353,13 @@ struct Fading {
 }
 
 impl Fading {
-    const fn new(landmark: f64) -> Self {
-        Self { landmark, weights: Vec::new(), overflow: 0.0 }
-    }
-
-    /// Adds counts that are spread over the time between two times.
-    fn add(&mut self, places: &[(u16, u64)], from: f64, to: f64) {
-        let exponent = ALPHA * (to - self.landmark);
-        if exponent > EXPONENT_MAX {
-            let factor = (-exponent).exp();
+    fn add(&mut self, places: &[(u16, u64)], Weight { landmark, weight }: Weight) {
+        if landmark > self.landmark {
+            let factor = (-ALPHA * (landmark - self.landmark)).exp();
             self.weights.iter_mut().for_each(|weight| *weight *= factor);
             self.overflow *= factor;
-            self.landmark = to;
+            self.landmark = landmark;
         }
-        // The mean of `e^(ALPHA * (time - landmark))`.
-        let span = ALPHA * (to - from);
-        let spread = if span > 0.0 { -(-span).exp_m1() / span } else { 1.0 };
-        let weight = (ALPHA * (to - self.landmark)).exp() * spread;
         for (place, n) in places {
             let more = *n as f64 * weight;
             if *place == OVERFLOW {

@@ -47,7 +47,7 @@ const LIMITS: [Limit; 7] = [
         without: Some("work"),
         ..limit("report", "report of a typical board, all 19 values", SELDOM, 53_000)
     },
-    limit("receive", "receiving that report, from bytes to fleet", SELDOM, 71_000),
+    limit("receive", "receiving that report, from bytes to fleet", SELDOM, 94_000),
     limit("page", "page of 100 counters and 10 timers", SELDOM, 1_440_000),
 ];
 
