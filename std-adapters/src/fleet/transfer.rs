@@ -289,7 +289,7 @@ impl Fleet {
         let uptime = data.facts().map(|facts| (heard.uptime, facts.tick_hz));
         session.relayed(heard, silence, now);
         if uptime.is_some() {
-            session.advance_rates(data, heard.uptime);
+            session.advance_rates(data, heard.uptime, (self.limits.window, &self.windows));
         }
     }
 }

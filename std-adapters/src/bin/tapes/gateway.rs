@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tapes_std::exposition::ClassicBuckets;
 use tapes_std::fleet::store::StoreOptions;
-use tapes_std::fleet::{Limits, LinkKind, SharedFleet};
+use tapes_std::fleet::{LinkKind, SharedFleet};
 use tapes_std::http::{HttpServer, RunningServer};
 use tapes_std::input::{SerialInput, SerialSpec, TcpInput, TcpLimits, read_to_end};
 use tokio::sync::{mpsc, watch};
