@@ -1,7 +1,7 @@
 //! Firmware in the emulator → bytes → gateway → HTTP, with exact counts.
 
 use serde_json::Value;
-use tapes_core::wire::{Body, Deframer, Feed, Frame};
+use tapes_core::wire::{Body, Deframer, Feed, Flags, Frame};
 use tapes_tests::programs::{Gateway, emulate, firmware, sample};
 use tapes_tests::python;
 use tapes_tests::servers::Scratch;
@@ -174,4 +174,34 @@ fn the_device_is_its_flash_chip() {
         origin = Some(hello.origin.to_vec());
     }
     assert_eq!(origin.as_deref(), Some(&0x0123_4567_89ab_cdef_u64.to_be_bytes()[..]));
+}
+
+/// Returns the number of dictionary entries in each report of a capture.
+fn entries_by_report(bytes: &[u8]) -> Vec<usize> {
+    let mut deframer = Deframer::<4096>::new();
+    let (mut rest, mut reports, mut entries) = (bytes, Vec::new(), 0);
+    while let Feed::Frame { frame, rest: tail } = deframer.feed(rest) {
+        rest = tail;
+        let frame = Frame::parse(frame).expect("a whole frame");
+        match frame.body().expect("a good body") {
+            Body::Dict(dict) => entries += dict.into_iter().count(),
+            Body::Data(_) if frame.header.flags.contains(Flags::LAST) => {
+                reports.push(std::mem::take(&mut entries));
+            }
+            _ => {}
+        }
+    }
+    reports
+}
+
+/// If this fails, a board does not hear what a gateway asks for on the way back, or mistakes noise
+/// for it.
+#[test]
+fn a_board_sends_its_dictionary_when_asked() {
+    let image = firmware("rp_hal_blocking");
+    let run = |send: &str| emulate(&image, &["--seconds", "2.6", "--send", send]).bytes;
+    let (noise, asked) = (entries_by_report(&run("noise@1")), entries_by_report(&run("DK@1")));
+    let all = noise[0];
+    assert!(all > 10 && noise[1..].iter().all(|entries| *entries < all), "{noise:?}");
+    assert_eq!(asked.iter().filter(|entries| **entries == all).count(), 2, "{asked:?}, of {all}");
 }

@@ -216,6 +216,42 @@ fn a_serial_port_may_be_absent_come_go_and_come_back() {
     }
 }
 
+/// A board that was there before the gateway is named at once if it listens; a line that may lead
+/// into a console gets nothing written to it unless somebody says so.
+#[test]
+fn names_are_asked_for_if_wanted_and_only_of_boards() {
+    for asks in [true, false] {
+        let scratch = Scratch::new(if asks { "asked" } else { "unasked" });
+        let path = scratch.0.join("ttyBoard");
+        let pty = openpty(None, None).unwrap();
+        symlink(nix::unistd::ttyname(&pty.slave).unwrap(), &path).unwrap();
+        let mut arguments = vec!["--serial", path.to_str().unwrap()];
+        arguments.extend(asks.then_some("--ask"));
+        let gateway = Gateway::start(&arguments);
+        gateway.wait_for("open at 115200 baud");
+        let mut master = fs::File::from(pty.master);
+        let mut device = Device::new(&[1], 1);
+        let introduction = introduction(&mut device, 5);
+        // Noise, and a frame of somebody whose introduction nobody heard.
+        master.write_all(b"Login: \0").unwrap();
+        let link = format!("serial:{}", path.display());
+        let rejected = format!("tapes_frames_rejected_total{{link=\"{link}\",reason=\"cobs\"}}");
+        gateway.wait_until(&rejected, 1.0);
+        let mut heard = [0; 16];
+        master.write_all(&device.data(&[(0, Value::Unsigned(7))])).unwrap();
+        if asks {
+            let len = master.read(&mut heard).unwrap();
+            assert_eq!(&heard[..len], b"DK", "asked once, after a frame");
+        }
+        master.write_all(&introduction).unwrap();
+        gateway.wait_until("loops_total{device=\"01\"}", 7.0);
+        // With both ends of the line closed there, reading ends behind what was written.
+        drop((gateway, pty.slave));
+        let left = master.read(&mut heard).unwrap_or(0);
+        assert_eq!(left, 0, "{:?} was written for nothing", &heard[..left]);
+    }
+}
+
 /// 1200 baud puts boards into their bootloader.
 #[test]
 fn wrong_usage_is_told_with_the_remedy() {

@@ -15,8 +15,8 @@ use tapes_core::metric::{
 };
 use tapes_core::wire::{
     Address, Body, DataWriter, Deframer, DictWriter, Dictionary, DictionaryHash, Encoder, Epoch,
-    Event, Feed, Flags, Frame, Header, Hello, Identity, Origin, Reading, ResetReason, event_frame,
-    hello_frame, stream_frame,
+    Event, Feed, Flags, Frame, Header, Hello, Identity, Origin, Reading, Request, ResetReason,
+    event_frame, hello_frame, stream_frame,
 };
 use wire_support::{Fake, FakeHistogram, FakeMetric, FakeSource, own, trimmed};
 
@@ -586,6 +586,19 @@ fn limits() {
         .collect();
     let code = code.into_iter().map(|(what, limit)| (what.replace('`', ""), limit)).collect();
     assert_eq!(document, code);
+}
+
+/// If this fails, a sender and a receiver that follow the document do not understand each other.
+#[test]
+fn requests() {
+    let rows = table::<3>("requests");
+    let sent: Vec<u8> = rows.iter().flat_map(|[bytes, ..]| hex(bytes)).collect();
+    assert_eq!(sent, [Request::Dictionary.byte(), Request::Keyframe.byte()]);
+    for byte in 0..=u8::MAX {
+        let request = Request::from_byte(byte);
+        assert_eq!(request.is_some(), sent.contains(&byte), "{byte:#x}");
+        assert!(request.is_none_or(|request| request.byte() == byte), "{byte:#x}");
+    }
 }
 
 /// Prints what the document should hold; `cargo test --test wire_golden -- --ignored --nocapture`.

@@ -5,6 +5,7 @@ use super::event::Event;
 use super::frame::CRC_LEN;
 use super::identity::Identity;
 use super::parts::Parts;
+use super::request::Request;
 use super::state::{FRAME_LEN_MIN, METRICS_LEN, SHORT_HEADER_LEN_MAX, State};
 use super::widen::WIDENED_BITS;
 use crate::metric::BUCKETS_MAX;
@@ -254,6 +255,31 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
     pub const fn force_dictionary(&mut self) {
         self.state.announced = 0;
         self.state.greeted = false;
+    }
+
+    /// Does what a receiver asked for on the way back of a byte stream, [`Request`]s of one byte
+    /// each; every other byte is ignored.
+    ///
+    /// Between reports, with whatever has arrived: however much that is, it costs one dictionary
+    /// and one keyframe.
+    ///
+    /// ```
+    /// # use tapes_core::wire::{Encoder, Epoch, Identity, Origin};
+    /// # let identity = Identity::new(Origin::from_array([7]), Epoch::new(0, 1), 1_000);
+    /// # let mut encoder = Encoder::<1, 0>::new(identity, 256);
+    /// encoder.heed(b"\xf0 noise, then: K");
+    /// encoder.begin(0);
+    /// assert!(encoder.is_keyframe());
+    /// ```
+    pub const fn heed(&mut self, mut bytes: &[u8]) {
+        while let [byte, rest @ ..] = bytes {
+            match Request::from_byte(*byte) {
+                Some(Request::Dictionary) => self.force_dictionary(),
+                Some(Request::Keyframe) => self.force_keyframe(),
+                None => {}
+            }
+            bytes = rest;
+        }
     }
 
     /// Begins a report; `uptime` is the time since the epoch began, in ticks of

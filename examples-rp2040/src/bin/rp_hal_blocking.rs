@@ -123,6 +123,11 @@ fn main() -> ! {
         let (uptime, stats) = (timer.get_counter().ticks(), reporter.stats());
         SYSTEM.update(uptime, stats.frames_sent, stats.frames_dropped);
         let reporting = PUMP.report_time.start(Micros);
+        // A gateway that was started later may ask for the names: `tapes gateway --ask`.
+        let mut asked = [0; 32];
+        if let Ok(len) = uart.read_raw(&mut asked) {
+            reporter.encoder().heed(asked.get(..len).unwrap_or_default());
+        }
         let _ = reporter.report(&ALL, uptime, &mut uart);
         drop(reporting);
         for number in 0..STROKES_A_SECOND {

@@ -66,6 +66,11 @@ impl Link {
         Some((*origin, *epoch))
     }
 
+    /// Returns whom HELLO named last.
+    pub(super) fn latest(&self) -> Option<Origin> {
+        self.bindings.last().map(|(_, origin, _)| *origin)
+    }
+
     /// Binds a short epoch; the oldest binding gives way when there are too many.
     pub(super) fn bind(&mut self, short: u32, origin: Origin, epoch: Epoch, limits: &Limits) {
         self.bindings.retain(|(s, ..)| *s != short);

@@ -188,6 +188,20 @@ impl Fleet {
         }
     }
 
+    /// Returns whether frames came on a link whose sender, or whose metrics, nothing has named yet.
+    #[must_use]
+    pub fn lacks_names(&self, link: LinkId) -> bool {
+        let Some(link) = self.links.get(link) else { return false };
+        let dictionary = |origin| {
+            let origin = self.state.origin(origin)?;
+            Some(origin.epoch(origin.newest()?)?.dictionary())
+        };
+        let lacks = |dictionary: &dictionary::Dictionary| {
+            dictionary.announced().len > 0 && !dictionary.is_complete()
+        };
+        !link.unbound.is_empty() || link.latest().and_then(dictionary).is_some_and(lacks)
+    }
+
     /// Counts bytes that arrived on a link, whatever they are.
     pub fn count_bytes(&mut self, link: LinkId, bytes: u64) {
         self.links.count(link, |counts| counts.bytes = counts.bytes.saturating_add(bytes));

@@ -265,6 +265,18 @@ impl FrameReader {
         used
     }
 
+    /// Returns whether frames came whose sender, or whose metrics, nothing has named yet.
+    #[must_use]
+    pub fn lacks_names(&self) -> bool {
+        self.fleet.lock().lacks_names(self.link)
+    }
+
+    /// Returns the time by the fleet's monotonic clock.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.fleet.now()
+    }
+
     fn take_in(&mut self, bytes: &[u8]) -> usize {
         let mut used = 0;
         let mut rest = bytes;

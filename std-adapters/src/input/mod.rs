@@ -3,6 +3,8 @@
 //! Every input feeds a [`FrameReader`](crate::fleet::FrameReader), so random bytes, cut frames and
 //! frames without end cost what they take to skip, and are counted by reason.
 
+#[cfg(feature = "serial")]
+mod ask;
 mod capture;
 #[cfg(feature = "serial")]
 mod serial;

@@ -1,11 +1,12 @@
 //! Serial ports: opened, read, lost, and opened again.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind, Read, Write};
 use std::str::FromStr;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::ask::{Asker, REQUESTS};
 use super::stop::Stop;
 use crate::fleet::{FrameReader, LinkKind, SharedFleet};
 
@@ -38,6 +39,7 @@ pub struct SerialSpec {
     path: String,
     /// Never [`BAUD_RESET`].
     baud: u32,
+    asks: bool,
 }
 
 impl SerialSpec {
@@ -45,6 +47,16 @@ impl SerialSpec {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Says whether the board is asked for names that are missing, as a board can do without.
+    ///
+    /// Defaults to false: nothing is ever written to the port. If true, the bytes `DK` are, after a
+    /// frame with a right checksum and once a second at most, until the names are there.
+    #[must_use]
+    pub const fn with_requests(mut self, asks: bool) -> Self {
+        self.asks = asks;
+        self
     }
 
     /// Returns the rate, in bits a second.
@@ -96,7 +108,7 @@ impl FromStr for SerialSpec {
             ("", _) => Err(ParseSerialError::NoPath),
             (_, 0) => Err(ParseSerialError::Baud),
             (_, BAUD_RESET) => Err(ParseSerialError::Resets),
-            (path, baud) => Ok(Self { path: path.to_owned(), baud }),
+            (path, baud) => Ok(Self { path: path.to_owned(), baud, asks: false }),
         }
     }
 }
@@ -224,9 +236,14 @@ impl Line {
     }
 
     /// Reads until the port is gone, which is the error, or the request to stop.
-    fn read(&self, mut port: impl Read, mut frames: FrameReader) -> io::Result<()> {
+    fn read(&self, mut port: impl Read + Write, mut frames: FrameReader) -> io::Result<()> {
         let mut chunk = [0; CHUNK_LEN];
+        let mut asker = Asker::default();
         while !self.stop.is_stopped() {
+            if self.spec.asks && asker.asks(frames.lacks_names(), frames.now()) {
+                // A board that takes no bytes does not listen: what it sends comes all the same.
+                let _ = port.write(&REQUESTS);
+            }
             match port.read(&mut chunk) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(len) => {
@@ -262,8 +279,11 @@ mod tests {
             ("", Err(NoPath)),
             (":9600", Err(NoPath)),
         ] {
-            let expected =
-                expected.map(|(path, baud)| SerialSpec { path: String::from(path), baud });
+            let expected = expected.map(|(path, baud)| SerialSpec {
+                path: String::from(path),
+                baud,
+                asks: false,
+            });
             assert_eq!(text.parse(), expected, "{text}");
         }
     }

@@ -65,6 +65,10 @@ pub(crate) struct Arguments {
     /// Read frames from a serial port, at 115200 baud unless told otherwise; may be repeated.
     #[arg(long, value_name = "PATH[:BAUD]")]
     serial: Vec<SerialSpec>,
+    /// Ask boards on serial ports for names that are missing, instead of waiting up to 30 s until
+    /// they come round; off, nothing is written to the ports.
+    #[arg(long, requires = "serial")]
+    ask: bool,
     /// Accept TCP connections that carry frames; a port alone is one of 127.0.0.1; may be repeated.
     #[arg(long, value_name = "ADDR", value_parser = address::parse)]
     listen: Vec<SocketAddr>,
@@ -142,7 +146,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     let files = open_files(&arguments.file)?;
     let listeners = runtime.block_on(listen(&arguments.listen))?;
     let http = serve(&arguments, &fleet)?;
-    let serial = open_serial(&arguments.serial, &fleet)?;
+    let serial = open_serial(&arguments.serial, arguments.ask, &fleet)?;
     let ended = read_finite(files, arguments.stdin, &fleet)?;
     let statsd = arguments.statsd.start(&fleet)?;
     let pushes = arguments.push.start(&fleet, state::directory(&arguments.state).as_deref())?;
@@ -253,10 +257,16 @@ fn read_token(path: &Path) -> Result<String, String> {
     }
 }
 
-fn open_serial(specs: &[SerialSpec], fleet: &SharedFleet) -> Result<Vec<SerialInput>, String> {
+fn open_serial(
+    specs: &[SerialSpec],
+    asks: bool,
+    fleet: &SharedFleet,
+) -> Result<Vec<SerialInput>, String> {
     let open = |spec: &SerialSpec| {
-        SerialInput::spawn(spec.clone(), fleet.clone(), |event| eprintln!("{event}"))
-            .map_err(|error| format!("cannot start a thread: {error}"))
+        SerialInput::spawn(spec.clone().with_requests(asks), fleet.clone(), |event| {
+            eprintln!("{event}");
+        })
+        .map_err(|error| format!("cannot start a thread: {error}"))
     };
     specs.iter().map(open).collect()
 }
