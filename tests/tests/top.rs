@@ -7,23 +7,27 @@ mod gateway_support;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::JoinHandle;
 use std::time::Instant;
 
 use gateway_support::{Device, Gateway, PATIENCE, run, tapes};
-use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 use tapes_core::metric::{Descriptor, Kind, Unit, Value};
-use tapes_tests::servers::Scratch;
+use tapes_tests::servers::{Scratch, wait_for};
 
 /// `tapes top` in a terminal of 100 columns and 30 rows.
 struct Terminal {
     child: Child,
     keys: File,
     output: Receiver<Vec<u8>>,
+    reader: Option<JoinHandle<()>>,
     seen: String,
     /// Kept open, so that the terminal outlives the program.
     terminal: OwnedFd,
@@ -31,9 +35,18 @@ struct Terminal {
 
 impl Terminal {
     fn start(arguments: &[&str]) -> Self {
-        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
-        let OpenptyResult { master, slave } = openpty(&size, None).unwrap();
+        // Nobody else, above all not the view itself, is to hold it open.
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let master = posix_openpt(flags).unwrap();
+        grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
+        let mut open = File::options();
+        open.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits());
+        let slave = OwnedFd::from(open.open(ptsname_r(&master).unwrap()).unwrap());
         let stdio = || Stdio::from(slave.try_clone().unwrap());
+        let mut size = Command::new("stty");
+        assert!(
+            size.args(["rows", "30", "cols", "100"]).stdin(stdio()).status().unwrap().success()
+        );
         let child = Command::new(tapes())
             .arg("top")
             .args(arguments)
@@ -43,10 +56,10 @@ impl Terminal {
             .stderr(stdio())
             .spawn()
             .unwrap();
-        let keys = File::from(master);
+        let keys = File::from(OwnedFd::from(master));
         let mut reader = keys.try_clone().unwrap();
         let (sender, output) = channel();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut chunk = [0; 4_096];
             while let Ok(len @ 1..) = reader.read(&mut chunk) {
                 if sender.send(chunk[..len].to_vec()).is_err() {
@@ -54,7 +67,7 @@ impl Terminal {
                 }
             }
         });
-        Self { child, keys, output, seen: String::new(), terminal: slave }
+        Self { child, keys, output, reader: Some(reader), seen: String::new(), terminal: slave }
     }
 
     /// Reads until a text has been written; what is already there is not written again.
@@ -70,6 +83,17 @@ impl Terminal {
 
     fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Lets the terminal vanish, without a signal.
+    fn close(&mut self) {
+        drop(std::mem::replace(&mut self.output, channel().1));
+        // Its answer wakes the reader, which then finds that nobody listens, and lets go.
+        self.press("?");
+        self.reader.take().unwrap().join().unwrap();
+        let nothing = || File::open("/dev/null").unwrap();
+        self.terminal = nothing().into();
+        self.keys = nothing();
     }
 
     /// Checks that it ends, and that the terminal is as it was.
@@ -130,6 +154,25 @@ fn the_terminal_is_put_back() {
             terminal.press(end);
         }
         terminal.check_put_back();
+    }
+}
+
+/// If this fails, a view whose terminal has gone goes on for ever, and takes a whole processor.
+#[test]
+fn a_terminal_that_goes_away_ends_the_view() {
+    let gateway = gateway();
+    let url = format!("http://{}", gateway.http);
+    for signal in [None, Some(Signal::SIGHUP)] {
+        let mut terminal = Terminal::start(&[&url]);
+        terminal.wait_for("2 of 2 devices live");
+        if let Some(signal) = signal {
+            kill(Pid::from_raw(terminal.child.id().try_into().unwrap()), signal).unwrap();
+        } else {
+            terminal.close();
+        }
+        let ended = || terminal.child.try_wait().unwrap();
+        let status = wait_for("the end of the view", ended);
+        assert_eq!(status.code(), Some(0), "{signal:?}: {status}");
     }
 }
 

@@ -8,8 +8,8 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use tapes_core::metric::{Descriptor, Value};
@@ -21,27 +21,9 @@ use tapes_core::wire::{
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Returns the `tapes` command, built by whatever cargo runs the tests.
+/// Returns the `tapes` command.
 pub(crate) fn tapes() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--message-format", "json"])
-            .args(["--package", "tapes-std", "--features", "cli", "--bin", "tapes"])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("cargo runs");
-        assert!(output.status.success(), "the tapes command does not build");
-        let messages = String::from_utf8(output.stdout).expect("cargo writes UTF-8");
-        let built = messages
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "tapes")
-            .find_map(|message| message["executable"].as_str().map(PathBuf::from));
-        built.expect("cargo tells where the command is")
-    };
-    BUILT.get_or_init(build).clone()
+    tapes_tests::programs::tapes().to_path_buf()
 }
 
 /// Runs `tapes` with some input to its end.

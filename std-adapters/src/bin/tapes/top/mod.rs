@@ -3,6 +3,7 @@
 mod app;
 mod chart;
 mod detail;
+mod ending;
 mod look;
 mod once;
 mod past;
@@ -47,6 +48,9 @@ or the terminal cannot be used.";
 /// Longest wait for a key before looking for numbers.
 const WAIT: Duration = Duration::from_millis(100);
 
+/// What writing to a terminal that has gone away says: `EIO`, of the same number on every Unix.
+const GONE: i32 = 5;
+
 /// Shows metrics live in the terminal.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
@@ -71,12 +75,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
     }
     let watch = Watch::start(source)?;
     let stop = Arc::new(AtomicBool::new(false));
-    listen_for_signals(Arc::clone(&stop))?;
+    ending::listen(Arc::clone(&stop))?;
     // Also puts the terminal back when something panics.
     let mut terminal = ratatui::try_init().map_err(|error| trouble(&error))?;
     let result = show(&mut terminal, &watch, &stop);
-    ratatui::restore();
-    result.map(|()| crate::DONE).map_err(|error| trouble(&error))
+    let _ = ratatui::try_restore();
+    match result {
+        // Not by returning: what is dropped then would complain to the terminal that is gone.
+        Err(error) if error.raw_os_error() == Some(GONE) => {
+            std::process::exit(i32::from(crate::DONE))
+        }
+        Err(error) => Err(trouble(&error)),
+        Ok(()) => Ok(crate::DONE),
+    }
 }
 
 fn trouble(error: &io::Error) -> String {
@@ -111,25 +122,4 @@ fn show(
         }
     }
     Ok(())
-}
-
-/// Ends the view on SIGTERM and SIGHUP as on a key, so that the terminal is put back.
-fn listen_for_signals(stop: Arc<AtomicBool>) -> Result<(), String> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let wait = move || {
-        runtime.block_on(async {
-            let signals = (signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-            let (Ok(mut terminate), Ok(mut hangup)) = signals else { return };
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = hangup.recv() => {}
-            }
-            // Relaxed: see `show`.
-            stop.store(true, Ordering::Relaxed);
-        });
-    };
-    let thread = std::thread::Builder::new().name("tapes-signals".into()).spawn(wait);
-    thread.map(drop).map_err(|error| format!("cannot start a thread: {error}"))
 }
