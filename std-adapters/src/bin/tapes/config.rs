@@ -28,6 +28,9 @@ A configuration gives devices names and labels, and says which metrics are shown
   drop = [\"*.debug\"]
   rename = { \"motor.loops\" = \"spindle.loops\" }
 
+Examples:
+  tapes check /etc/tapes/tapes.toml && systemctl reload tapes
+
 Exit codes: 0 it can be used; 2 it cannot, and why.";
 
 /// Says whether a configuration can be used, and if not where the fault is.

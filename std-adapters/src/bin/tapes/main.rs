@@ -9,6 +9,7 @@ mod keys;
 mod output;
 mod push;
 mod service;
+mod shell;
 mod simulate;
 mod sockets;
 mod state;
@@ -20,7 +21,7 @@ mod top;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Exit code of everything that went as asked.
 const DONE: u8 = 0;
@@ -38,7 +39,11 @@ Examples:
   tapes simulate --seconds 10 | tapes gateway --stdin --no-http
   tapes decode capture.bin
 
-Each command has a --help with examples of its own.";
+Each command has a --help with examples of its own.
+
+Exit codes: 0 done; 1 of decode, something could not be read, and of top --once, no
+metric was heard; 2 wrong usage, or something that cannot be used. Results go to standard
+output, messages to standard error. NO_COLOR=1 leaves colours out.";
 
 /// Receives metrics of devices, shows them, and looks into recordings.
 #[derive(Debug, Parser)]
@@ -59,6 +64,8 @@ enum Command {
     Simulate(simulate::Arguments),
     Top(top::Arguments),
     Check(config::Arguments),
+    Completions(shell::Completions),
+    Man(shell::Manual),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +76,8 @@ fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Check(arguments) => config::check(&arguments),
+        Command::Completions(arguments) => shell::completions(&arguments, Cli::command()),
+        Command::Man(arguments) => shell::manual(&arguments, Cli::command()),
     };
     match result {
         Ok(code) => ExitCode::from(code),

@@ -1,0 +1,59 @@
+//! What everybody expects of a command: help, completions, a manual page.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod gateway_support;
+
+use gateway_support::run;
+use tapes_tests::servers::Scratch;
+
+fn printed(arguments: &[&str]) -> String {
+    let output = run(arguments, b"");
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Returns the names of all commands.
+fn commands() -> Vec<String> {
+    let help = printed(&["--help"]);
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let names = lines.take_while(|line| !line.is_empty());
+    let names = names.filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+    names.filter(|name| name != "help").collect()
+}
+
+/// If this fails, there is a command that people cannot find out about by asking it.
+#[test]
+fn every_command_has_examples_and_exit_codes() {
+    let commands = commands();
+    assert!(commands.len() >= 6, "{commands:?}");
+    for command in &commands {
+        let help = printed(&[command, "--help"]);
+        assert!(help.contains("Examples:\n  tapes "), "{command}: {help}");
+        assert!(help.contains("Exit codes: 0 "), "{command}: {help}");
+        assert!(!help.contains('\u{1b}'), "{command}: colours without a terminal");
+    }
+    let wrong = run(&["gateway", "--no-such-option"], b"");
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(wrong.stdout.is_empty(), "messages belong to standard error");
+}
+
+/// If this fails, a shell completes what is not there, or `man tapes` shows nothing.
+#[test]
+fn shells_and_man_know_every_command() {
+    let commands = commands();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = printed(&["completions", shell]);
+        for command in &commands {
+            assert!(script.contains(command), "{shell}: {command}");
+        }
+    }
+    assert!(printed(&["man"]).contains(".TH tapes 1"));
+    let scratch = Scratch::new("man");
+    printed(&["man", "--directory", scratch.path().to_str().unwrap()]);
+    for command in &commands {
+        let page = scratch.path().join(format!("tapes-{command}.1"));
+        let page = std::fs::read_to_string(&page).unwrap();
+        assert!(page.contains("Examples"), "{command}");
+    }
+}
