@@ -21,7 +21,7 @@ export async function start() {
       dialog.dismiss();
     });
     page.on("request", (request) => {
-      if (new URL(request.url()).origin !== new URL(url).origin) {
+      if (url !== "about:blank" && new URL(request.url()).origin !== new URL(url).origin) {
         trouble.push(`asks elsewhere: ${request.url()}`);
       }
     });

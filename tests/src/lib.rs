@@ -17,3 +17,11 @@ pub use runs::runs;
 #[derive(Debug)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// The guide, so that its examples are compiled.
+#[cfg(doctest)]
+#[derive(Debug)]
+#[doc = include_str!("../../std-adapters/docs/guide/firmware.md")]
+#[doc = include_str!("../../std-adapters/docs/guide/service.md")]
+#[doc = include_str!("../../std-adapters/docs/guide/adapter.md")]
+pub struct Guide;

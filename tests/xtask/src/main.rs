@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod cycles;
 mod demo;
+mod dist;
 mod elf;
 mod emulate;
 mod emulator;
@@ -19,6 +20,7 @@ mod places;
 mod problem;
 mod process;
 mod python;
+mod screenshots;
 mod size;
 mod steps;
 mod tally;
@@ -40,7 +42,7 @@ struct Command {
     run: fn(Arguments) -> Outcome,
 }
 
-const COMMANDS: [Command; 10] = [
+const COMMANDS: &[Command] = &[
     Command {
         name: "demo",
         about: "a board in the emulator, its metrics on a page in your browser",
@@ -101,6 +103,18 @@ const COMMANDS: [Command; 10] = [
         help: firmware::HELP,
         run: firmware::firmware,
     },
+    Command {
+        name: "dist",
+        about: "the command as one static file, and a package for Debian",
+        help: dist::HELP,
+        run: dist::dist,
+    },
+    Command {
+        name: "screenshots",
+        about: "the pictures in the documentation, from the demo",
+        help: screenshots::HELP,
+        run: screenshots::screenshots,
+    },
 ];
 
 fn main() -> ExitCode {
@@ -146,7 +160,7 @@ fn help(name: Option<&str>) {
         return;
     }
     println!("The project's commands.\n\nusage: cargo xtask COMMAND [OPTIONS]\n");
-    for command in &COMMANDS {
+    for command in COMMANDS {
         println!("  {:<12} {}", command.name, command.about);
     }
     println!("  {:<12} this list, or with a command its options and examples", "help");

@@ -44,6 +44,7 @@ pub(crate) const STEPS: &[Step] = &[
     ),
     check("benches", "lints of the benchmarks, which are not run", benches),
     check("doc", "documentation without warnings", doc),
+    check("packages", "what would be published of each crate", packed),
     tests("test", "unit, integration and documentation tests, all features", test),
     tests("models", "the sync layer with threads in every order, in loom", models),
     check("instructions", "instructions of what hosts do, and their limits", instructions),
@@ -178,6 +179,22 @@ fn doc(log: &Log) -> Outcome {
     let mut doc = workspace("doc");
     doc.env("RUSTDOCFLAGS", "-Dwarnings");
     log.run(doc.args(["--workspace", "--no-deps", "--all-features"]))
+}
+
+/// Whether each published crate can be packed, without a warning. Compiling them is the other steps' work.
+fn packed(log: &Log) -> Outcome {
+    let mut package = workspace("package");
+    package.args(["--no-verify", "--allow-dirty"]);
+    for published in packages::published()? {
+        package.args(["--package", &published.name]);
+    }
+    log.run(&mut package)?;
+    let text = log.text();
+    // Whatever is said of the network is about this machine.
+    if text.lines().any(|line| line.starts_with("warning:") && !line.contains("network")) {
+        return Err(Problem::new("cargo package warns; see the log"));
+    }
+    Ok(())
 }
 
 fn test(log: &Log) -> Outcome {

@@ -153,6 +153,11 @@ fn path_with_first(directory: &str) -> std::ffi::OsString {
     env::join_paths(all).unwrap_or(path)
 }
 
+/// Whether the active toolchain has the target, now that rustup was asked for it.
+pub(crate) fn active_gets(target: &str) -> bool {
+    active_has(target) || (rustup_adds(target) && active_has(target))
+}
+
 fn active_has(target: &str) -> bool {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let Some(sysroot) = process::answer(Command::new(rustc).args(["--print", "sysroot"])) else {
