@@ -28,8 +28,10 @@ for (const device of Object.keys(stats)) {
     const enumerated = labels.join().split(", ").filter((label) => label.startsWith("fault="));
     const path = [...name.split("."), ...enumerated.map((label) => label.slice(6))];
     const wanted = path.reduce((tree, segment) => tree[segment], stats[device]);
-    for (const [key, value] of Object.entries(wanted)) {
-      if (value === null && key !== "value") {
+    for (const [key, now] of Object.entries(wanted)) {
+      // The page shows quantiles of all time; what /stats has of the last minute moves on.
+      const value = wanted[`lifetime_${key}`] ?? now;
+      if (/^(window|decayed|lifetime)_/.test(key) || (value === null && key !== "value")) {
         continue;
       }
       const cell = page.locator(`aside td[data-key="${key}"]`);
