@@ -1,8 +1,9 @@
-//! Gauges over all devices: their sum, mean, smallest and largest, told apart by the label
+//! Gauges over all devices: their sum, mean, smallest, largest and last, told apart by the label
 //! `over_devices`.
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use tapes_core::metric::{Descriptor, Kind, Labels, Unit, Value};
 
@@ -18,12 +19,23 @@ struct Spread {
     sum: f64,
     min: f64,
     max: f64,
+    /// Value of the device that was heard last, and how long ago that was.
+    last: (Duration, f64),
 }
 
 impl Spread {
-    const NONE: Self = Self { devices: 0, sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
+    const NONE: Self = Self {
+        devices: 0,
+        sum: 0.0,
+        min: f64::INFINITY,
+        max: f64::NEG_INFINITY,
+        last: (Duration::MAX, 0.0),
+    };
 
-    fn add(&mut self, value: f64) {
+    fn add(&mut self, value: f64, silence: Duration) {
+        if silence < self.last.0 {
+            self.last = (silence, value);
+        }
         self.devices = self.devices.saturating_add(1);
         self.sum += value;
         self.min = self.min.min(value);
@@ -34,18 +46,22 @@ impl Spread {
 impl Snapshot {
     /// Writes the gauges of all devices that are current, as one.
     pub(super) fn write_spreads(&self, out: &mut dyn FamilyWriter) -> fmt::Result {
-        let mut families: BTreeMap<&str, Vec<&Series>> = BTreeMap::new();
-        for series in self.devices.iter().flat_map(|device| &device.series) {
+        let mut families: BTreeMap<&str, Vec<(Duration, &Series)>> = BTreeMap::new();
+        let all = self
+            .devices
+            .iter()
+            .flat_map(|device| device.series.iter().map(|series| (device.silence, series)));
+        for (silence, series) in all {
             if let Some(family) = &series.family
                 && series.key.class == Class::Gauge
                 && series.is_fresh
             {
-                families.entry(family).or_default().push(series);
+                families.entry(family).or_default().push((silence, series));
             }
         }
         for series in families.values() {
-            let first = series.iter().min_by_key(|series| series.total.help_order());
-            if let Some(first) = first {
+            let first = series.iter().min_by_key(|(_, series)| series.total.help_order());
+            if let Some((_, first)) = first {
                 first.read(|descriptor, _| out.family(descriptor))?;
             }
             write_family(series, out)?;
@@ -54,12 +70,12 @@ impl Snapshot {
     }
 }
 
-fn write_family(series: &[&Series], out: &mut dyn FamilyWriter) -> fmt::Result {
+fn write_family(series: &[(Duration, &Series)], out: &mut dyn FamilyWriter) -> fmt::Result {
     let mut spreads: BTreeMap<&SeriesKey, (Unit<'_>, Spread)> = BTreeMap::new();
-    for series in series {
+    for (silence, series) in series {
         if let Some(value) = base_value(series) {
             let unit = Unit::new(series.total.unit().base(), 1);
-            spreads.entry(&series.key).or_insert((unit, Spread::NONE)).1.add(value);
+            spreads.entry(&series.key).or_insert((unit, Spread::NONE)).1.add(value, *silence);
         }
     }
     for (key, (unit, spread)) in spreads {
@@ -71,6 +87,7 @@ fn write_family(series: &[&Series], out: &mut dyn FamilyWriter) -> fmt::Result {
             ("mean", spread.sum / f64::from(spread.devices)),
             ("min", spread.min),
             ("max", spread.max),
+            ("last", spread.last.1),
         ] {
             out.sample(&[("over_devices", over)], &gauge, 0, &Value::F64(value))?;
         }
@@ -102,8 +119,9 @@ mod tests {
     #[test]
     fn gauges_spread_over_devices() {
         let mut bench = Bench::new(Limits::default());
-        for (id, heat) in [(1, 20), (2, 70)] {
+        for (id, heat) in [(2, 70), (1, 20)] {
             let mut board = Board::new(id, 1);
+            bench.wait(1);
             bench.feed_all(&[
                 board.hello(),
                 board.dict(),
@@ -114,7 +132,8 @@ mod tests {
         let snapshot = bench.fleet.snapshot(bench.now);
         snapshot.write_merged(&[], &mut Encoder::new(&mut out, Format::Prometheus)).unwrap();
         let line = |over: &str, value| format!("heat_celsius{{over_devices=\"{over}\"}} {value}\n");
-        let lines = [line("sum", 90), line("mean", 45), line("min", 20), line("max", 70)];
+        let lines = [("sum", 90), ("mean", 45), ("min", 20), ("max", 70), ("last", 20)];
+        let lines = lines.map(|(over, value)| line(over, value));
         assert_eq!(out, format!("# TYPE heat_celsius gauge\n{}", lines.concat()));
     }
 }
