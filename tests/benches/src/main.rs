@@ -32,7 +32,7 @@ const fn group(name: &'static str, about: &'static str, run: fn(&Options, &mut T
     Group { name, about, run }
 }
 
-const GROUPS: [Group; 11] = [
+const GROUPS: [Group; 12] = [
     group("counter", "one more, beside others", peers::counter::run),
     group("gauge", "set, beside others", peers::gauge::run),
     group("histogram", "one more value, beside others", peers::histogram::run),
@@ -44,6 +44,7 @@ const GROUPS: [Group; 11] = [
     group("merge", "adding up and showing many series", fleet::merge::run),
     group("restart", "going on from a state file", fleet::restart::run),
     group("disk", "what a gateway writes in a day", fleet::disk::run),
+    group("aggregate", "reports of many processes, beside StatsD", fleet::aggregate::run),
 ];
 
 /// How to measure.
@@ -54,6 +55,9 @@ pub(crate) struct Options {
 }
 
 fn main() -> ExitCode {
+    if fleet::aggregate::serve_if_asked() {
+        return ExitCode::SUCCESS;
+    }
     let mut arguments = std::env::args().skip(1);
     let (mut options, mut into, mut wanted) = (Options { quick: false }, None, Vec::new());
     while let Some(argument) = arguments.next() {

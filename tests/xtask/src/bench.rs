@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use crate::arguments::Arguments;
+use crate::node;
 use crate::places;
 use crate::problem::{Outcome, Problem};
 use crate::process;
@@ -39,6 +40,12 @@ pub(crate) fn bench(mut arguments: Arguments) -> Outcome {
     let results = if is_whole { places::benches() } else { places::target().join("bench") };
     fs::create_dir_all(&results)
         .map_err(Problem::io(format!("cannot make {}", results.display())))?;
+    if groups.is_empty() || groups.iter().any(|group| group == "aggregate") {
+        // Without it nothing is measured beside it.
+        if let Err(problem) = node::set_up("tests/foreign/statsd") {
+            eprintln!("{problem}");
+        }
+    }
     eprintln!("building the benchmarks, some minutes the first time …");
     let mut run = benches("run");
     run.args(["--quiet", "--release", "--"]).arg("--into").arg(&results);

@@ -1,7 +1,7 @@
 //! A typical board: 12 counters, 4 gauges, 3 timers at scale 2.
 
 use tapes_core::metric::Layout;
-use tapes_core::wire::{Encoder, Epoch, Identity, Origin};
+use tapes_core::wire::{Encoder, Epoch, Identity, Origin, ZmtpPush};
 use tapes_core::{Registry, layout};
 
 /// From 1 µs to 60 s.
@@ -10,6 +10,8 @@ static TIMES: &Layout = layout!(unit = micros, max = 60 s, scale = 2);
 pub(crate) const COUNTERS: u32 = 12;
 pub(crate) const GAUGES: u32 = 4;
 pub(crate) const TIMERS: u32 = 3;
+/// Values that a timer records in a second.
+pub(crate) const RECORDED: u32 = 20;
 /// Metrics of a board, each a sample.
 pub(crate) const SAMPLES: u32 = COUNTERS + GAUGES + TIMERS;
 
@@ -59,7 +61,7 @@ impl Board {
                     let name = format!("motor.task{}.time", i - COUNTERS - GAUGES);
                     let timer = self.registry.timer::<1_000_000>(name.as_str(), TIMES);
                     let timer = timer.expect("it is there");
-                    for n in 0..20u32 {
+                    for n in 0..RECORDED {
                         timer.record(90 + n * n * 11 + turn);
                     }
                 }
@@ -78,5 +80,17 @@ impl Board {
             frames += 1;
         }
         frames
+    }
+
+    /// Makes the messages of a report, as a PUSH socket sends them.
+    pub(crate) fn report_messages(&mut self, out: &mut Vec<u8>) {
+        let mut buffer = [0; 1_600];
+        self.encoder.begin(self.reports * 1_000_000);
+        while let Some(frame) = self.encoder.next_frame(&*self.registry, &mut buffer) {
+            let (header, len) = ZmtpPush::message_header(frame.len());
+            out.extend(&header[..len]);
+            out.extend(frame);
+            self.encoder.sent();
+        }
     }
 }

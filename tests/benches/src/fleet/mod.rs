@@ -1,7 +1,9 @@
 //! The fleet of a gateway.
 
+pub(crate) mod aggregate;
 pub(crate) mod board;
 pub(crate) mod disk;
+mod etsy;
 pub(crate) mod ingest;
 pub(crate) mod memory;
 pub(crate) mod merge;
