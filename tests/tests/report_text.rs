@@ -443,3 +443,77 @@ fn each_reporter_sends_the_metrics_it_was_told_to() {
     }
     assert_eq!(named(&text(&LEFT)).len(), 5, "the source itself is as it was");
 }
+
+metrics! {
+    /// Names that begin alike, and gauges at zero and below.
+    static LEVELS: LevelMetrics = "level" {
+        a: Gauge<i32>,
+        ab: Gauge<i32>,
+        abc: Gauge<f32>,
+        b: Gauge<i32>,
+        bc: Gauge<i32>,
+        wait: Timer [max = 1 s, scale = 2],
+    }
+}
+
+/// The lines of a report, from datagrams of at most `PACKET` bytes; whether a gauge is `signed` as it is.
+fn datagrams<const PACKET: usize>(
+    syntax: Statsd,
+    signed: bool,
+    source: &dyn Source,
+) -> Vec<String> {
+    let mut reporter = TextReporter::<_, 90, PACKET>::new(syntax);
+    let mut lines = Vec::new();
+    // The first report is given up after one datagram.
+    for round in 0..3 {
+        reporter.begin();
+        lines.clear();
+        while let Some(datagram) = reporter.next_packet(source, &rates) {
+            assert!(!datagram.is_empty() && datagram.len() <= PACKET);
+            let text = std::str::from_utf8(datagram).expect("text is text");
+            assert!(text.lines().all(|line| line.contains('|') && !line.ends_with('\n')), "{text}");
+            let mut before = "";
+            for line in text.lines() {
+                if let Some((name, _)) = line.split_once(":-").filter(|_| !signed) {
+                    assert_eq!(before, format!("{name}:0|g"), "alone this is a change");
+                }
+                before = line;
+                lines.push(line.to_owned());
+            }
+            if round == 0 {
+                break;
+            }
+        }
+    }
+    assert_eq!(reporter.dropped(), 0);
+    lines
+}
+
+/// A StatsD server would be told half a line, one twice or none, or take a negative gauge for a change.
+#[test]
+fn datagrams_hold_whole_lines() {
+    record();
+    LEVELS.a.set(0);
+    LEVELS.ab.set(-1);
+    LEVELS.abc.set(-2.5);
+    LEVELS.b.set(0);
+    LEVELS.bc.set(-7);
+    LEVELS.wait.record(3);
+    let sources: [Group<'static>; 4] =
+        [LEVELS.group(), LEFT.group(), LEVELS.group(), RIGHT.group()];
+    for dialect in [Dialect::Etsy, Dialect::DogStatsd, Dialect::Tapes] {
+        let signed = dialect == Dialect::DogStatsd;
+        // Prefixes of many lengths put the cut everywhere.
+        for len in (0..=statsd::PREFIX_LEN_MAX).step_by(4) {
+            let prefix = &"x".repeat(statsd::PREFIX_LEN_MAX)[..len];
+            let prefix: &'static str = prefix.to_owned().leak();
+            let syntax = Statsd::new(dialect).with_prefix(prefix);
+            let mut whole = TextReporter::<_, 90, 20_000>::new(syntax);
+            let expected = chunks(&mut whole, &sources);
+            let expected: Vec<&str> = expected.lines().collect();
+            assert_eq!(datagrams::<513>(syntax, signed, &sources), expected, "{dialect:?} {len}");
+            assert_eq!(datagrams::<600>(syntax, signed, &sources), expected, "{dialect:?} {len}");
+            assert_eq!(datagrams::<1_432>(syntax, signed, &sources), expected, "{dialect:?} {len}");
+        }
+    }
+}

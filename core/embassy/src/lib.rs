@@ -38,6 +38,8 @@
 //! [`trace_executors!`] tells what the executors themselves do: load, idle time, and for each task how
 //! long its polls take and how late they come.
 //!
+//! On a network the board serves its metrics itself: module `net`, with the feature `net`.
+//!
 //! # Interrupts and cores
 //!
 //! Reports run in their task, on its executor. A [`Control`] stops them from any context, in a
@@ -48,6 +50,7 @@
 //! | feature | adds | needs | costs |
 //! |---|---|---|---|
 //! | `defmt` | `defmt::Format` of controls and failures | a defmt logger in the binary | defmt |
+//! | `net` | `net`: pages over HTTP, StatsD datagrams | a network driver of `embassy-net` in the binary | `embassy-net`, `picoserve` |
 //!
 //! # Limits
 //!
@@ -59,6 +62,8 @@
 
 mod control;
 mod load;
+#[cfg(feature = "net")]
+pub mod net;
 mod reports;
 mod stream;
 mod trace;

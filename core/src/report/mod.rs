@@ -72,6 +72,7 @@ mod text_asynchronous;
 #[cfg(feature = "embedded-io")]
 mod text_blocking;
 mod text_frozen;
+mod text_packet;
 mod text_piece;
 mod text_syntax;
 mod text_window;

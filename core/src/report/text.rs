@@ -61,19 +61,21 @@ pub trait Syntax: Pieces {}
 #[must_use = "a reporter does nothing unless it is asked to report"]
 pub struct TextReporter<S, const BUCKETS: usize, const CHUNK: usize> {
     syntax: S,
-    state: State,
+    pub(super) state: State,
     /// Bucket counts of the metric that is being written.
     counts: [u64; BUCKETS],
-    chunk: [u8; CHUNK],
+    pub(super) chunk: [u8; CHUNK],
 }
 
 /// Where a report is; independent of capacities.
 #[derive(Debug, Clone)]
-struct State {
+pub(super) struct State {
     /// What is being written; [`Piece::Idle`] between reports.
     piece: Piece,
     /// Bytes of it that were in earlier chunks.
     skip: usize,
+    /// Bytes of it at the end of the chunk.
+    taken: usize,
     /// The value it shows.
     frozen: Frozen,
     /// Id and cell of the sample that was written last in this report.
@@ -87,7 +89,8 @@ impl<S: Syntax, const BUCKETS: usize, const CHUNK: usize> TextReporter<S, BUCKET
     pub const fn new(syntax: S) -> Self {
         const { assert!(CHUNK > 0, "a chunk needs room for at least one byte") };
         let frozen = Frozen::Null;
-        let state = State { piece: Piece::Idle, skip: 0, frozen, before: None, dropped: 0 };
+        let piece = Piece::Idle;
+        let state = State { piece, skip: 0, taken: 0, frozen, before: None, dropped: 0 };
         Self { syntax, state, counts: [0; BUCKETS], chunk: [0; CHUNK] }
     }
 
@@ -124,6 +127,16 @@ impl<S: Syntax, const BUCKETS: usize, const CHUNK: usize> TextReporter<S, BUCKET
 }
 
 impl State {
+    /// Returns how many bytes at the end of the chunk are of the piece that did not fit.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Takes back the last of [`taken`](Self::taken); they come again.
+    pub(super) fn give_back(&mut self, len: usize) {
+        self.skip = self.skip.saturating_sub(len);
+    }
+
     /// Fills a chunk with one piece after the other and returns how much of it is used.
     fn fill<S: Syntax>(
         &mut self,
@@ -145,13 +158,15 @@ impl State {
                 Piece::LineFeed => window.write_str("\n").map(|()| 0),
                 _ => syntax.write(&part, &mut window),
             };
-            self.skip = self.skip.saturating_add(window.taken());
+            self.taken = window.taken();
+            self.skip = self.skip.saturating_add(self.taken);
             match result {
                 Ok(dropped) => {
                     self.dropped = self.dropped.saturating_add(dropped);
                     if let Piece::Sample { id, cell, .. } = self.piece {
                         self.before = Some((id, cell));
                     }
+                    self.taken = 0;
                     self.advance(syntax, source, counts);
                 }
                 // There is more of it than the chunk holds.

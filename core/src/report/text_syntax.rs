@@ -200,7 +200,7 @@ pub struct Statsd {
 }
 
 /// Room for a line: without tags or labels none is longer than `LINE_LEN_MAX`.
-const LINE_LEN: usize = 512;
+pub(super) const LINE_LEN: usize = 512;
 
 const _: () = assert!(LINE_LEN_MAX <= LINE_LEN, "raise LINE_LEN: the longest plain line must fit");
 
