@@ -125,6 +125,7 @@ mod tests {
     fn features_are_read_from_the_manifest() {
         assert_eq!(required_features("two_cores"), "two-cores");
         assert_eq!(required_features("timing_loop"), "");
+        assert_eq!(required_features("usb_network"), "network");
         assert!(examples().iter().any(|name| name == "two_cores"));
     }
 }
