@@ -124,7 +124,8 @@ fn fmt(log: &Log) -> Outcome {
     component_there("rustfmt")?;
     log.run(cargo().current_dir(places::root()).args(["fmt", "--all", "--check"]))?;
     let instructions = places::root().join("tests").join("instructions");
-    let firmware = [places::firmware(), places::probes(), places::probe_riscv()];
+    let template = places::firmware().join("template");
+    let firmware = [places::firmware(), places::probes(), places::probe_riscv(), template];
     for workspace in firmware.into_iter().chain([places::benches(), instructions]) {
         log.run(cargo().current_dir(workspace).args(["fmt", "--check"]))?;
     }
