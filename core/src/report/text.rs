@@ -74,8 +74,6 @@ pub(super) struct State {
     piece: Piece,
     /// Bytes of it that were in earlier chunks.
     skip: usize,
-    /// Bytes of it at the end of the chunk.
-    taken: usize,
     /// The value it shows.
     frozen: Frozen,
     /// Id and cell of the sample that was written last in this report.
@@ -90,7 +88,7 @@ impl<S: Syntax, const BUCKETS: usize, const CHUNK: usize> TextReporter<S, BUCKET
         const { assert!(CHUNK > 0, "a chunk needs room for at least one byte") };
         let frozen = Frozen::Null;
         let piece = Piece::Idle;
-        let state = State { piece, skip: 0, taken: 0, frozen, before: None, dropped: 0 };
+        let state = State { piece, skip: 0, frozen, before: None, dropped: 0 };
         Self { syntax, state, counts: [0; BUCKETS], chunk: [0; CHUNK] }
     }
 
@@ -115,8 +113,18 @@ impl<S: Syntax, const BUCKETS: usize, const CHUNK: usize> TextReporter<S, BUCKET
         source: &dyn Source,
         rates: &dyn Fn(u32, u32) -> Option<RateReading>,
     ) -> Option<&[u8]> {
-        let len = self.state.fill(&self.syntax, source, rates, &mut self.counts, &mut self.chunk);
+        let (len, _) = self.fill(source, rates);
         if len == 0 { None } else { self.chunk.get(..len) }
+    }
+
+    /// Fills the chunk; returns how much of it is used, and how much of that, at its end, is of a piece that did not
+    /// fit.
+    pub(super) fn fill(
+        &mut self,
+        source: &dyn Source,
+        rates: &dyn Fn(u32, u32) -> Option<RateReading>,
+    ) -> (usize, usize) {
+        self.state.fill(&self.syntax, source, rates, &mut self.counts, &mut self.chunk)
     }
 
     /// Returns how many metrics and lines were left out so far because they did not fit; saturates.
@@ -127,17 +135,12 @@ impl<S: Syntax, const BUCKETS: usize, const CHUNK: usize> TextReporter<S, BUCKET
 }
 
 impl State {
-    /// Returns how many bytes at the end of the chunk are of the piece that did not fit.
-    pub(super) fn taken(&self) -> usize {
-        self.taken
-    }
-
-    /// Takes back the last of [`taken`](Self::taken); they come again.
+    /// Takes back the last bytes of the piece that did not fit; they come again.
     pub(super) fn give_back(&mut self, len: usize) {
         self.skip = self.skip.saturating_sub(len);
     }
 
-    /// Fills a chunk with one piece after the other and returns how much of it is used.
+    /// Fills a chunk with one piece after the other.
     fn fill<S: Syntax>(
         &mut self,
         syntax: &S,
@@ -145,8 +148,9 @@ impl State {
         rates: RatesOf<'_>,
         counts: &mut [u64],
         chunk: &mut [u8],
-    ) -> usize {
+    ) -> (usize, usize) {
         let mut window = Window::new(chunk);
+        let mut cut = 0;
         if matches!(self.piece, Piece::Begin) {
             self.advance(syntax, source, counts);
         }
@@ -158,26 +162,27 @@ impl State {
                 Piece::LineFeed => window.write_str("\n").map(|()| 0),
                 _ => syntax.write(&part, &mut window),
             };
-            self.taken = window.taken();
-            self.skip = self.skip.saturating_add(self.taken);
+            self.skip = self.skip.saturating_add(window.taken());
             match result {
                 Ok(dropped) => {
                     self.dropped = self.dropped.saturating_add(dropped);
                     if let Piece::Sample { id, cell, .. } = self.piece {
                         self.before = Some((id, cell));
                     }
-                    self.taken = 0;
                     self.advance(syntax, source, counts);
                 }
                 // There is more of it than the chunk holds.
-                Err(_) => break,
+                Err(_) => {
+                    cut = window.taken();
+                    break;
+                }
             }
         }
         if window.len() == 0 {
             // The caller has seen the end.
             self.piece = Piece::Idle;
         }
-        window.len()
+        (window.len(), cut)
     }
 
     /// Goes on to the next piece that can be written, and freezes its value.

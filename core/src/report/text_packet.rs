@@ -38,10 +38,13 @@ impl<const BUCKETS: usize, const CHUNK: usize> TextReporter<Statsd, BUCKETS, CHU
     ) -> Option<&[u8]> {
         const { assert!(CHUNK > LINE_LEN, "a datagram needs room for the longest line") };
         loop {
-            let len = self.next_chunk(source, rates)?.len();
+            let (len, cut) = self.fill(source, rates);
+            if len == 0 {
+                return None;
+            }
             let text = self.chunk.get(..len)?;
             // All that is cut off is of the piece that did not fit, and comes again.
-            let whole = whole_lines(text, len.saturating_sub(self.state.taken()));
+            let whole = whole_lines(text, len.saturating_sub(cut));
             self.state.give_back(len.saturating_sub(whole));
             // The line feed that ends what is left of a report that was given up stands alone.
             let (mut from, mut to) = (0, whole);
