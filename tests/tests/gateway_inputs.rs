@@ -252,11 +252,46 @@ fn names_are_asked_for_if_wanted_and_only_of_boards() {
     }
 }
 
+/// Boards that are plugged into a running gateway must not wait for an operator, and a port that
+/// cannot do what was asked for must not be read as if it had.
+#[test]
+fn every_port_that_matches_is_read_while_it_is_there() {
+    let scratch = Scratch::new("ports");
+    let shown = |name: &str| scratch.0.join(name).display().to_string();
+    let gateway = Gateway::start(&["--serial", &shown("usb-*-if00")]);
+    let plug = |name: &str, id: u8, loops: u64| {
+        let pty = openpty(None, None).unwrap();
+        symlink(nix::unistd::ttyname(&pty.slave).unwrap(), scratch.0.join(name)).unwrap();
+        gateway.wait_for(&format!("{}: open at 115200 baud", shown(name)));
+        let mut master = fs::File::from(pty.master);
+        let frames = introduction(&mut Device::new(&[id], u32::try_from(loops).unwrap()), loops);
+        master.write_all(&frames).unwrap();
+        gateway.wait_until(&format!("loops_total{{device=\"0{id}\"}}"), loops as f64);
+        (master, pty.slave)
+    };
+    fs::write(scratch.0.join("usb-other"), "no port").unwrap();
+    let first = plug("usb-a-if00", 1, 5);
+    let second = plug("usb-b-if00", 2, 6);
+    fs::remove_file(scratch.0.join("usb-a-if00")).unwrap();
+    drop(first);
+    gateway.wait_for("lost");
+    let third = plug("usb-a-if00", 3, 7);
+    gateway.wait_until("tapes_links", 2.0);
+    drop((second, third));
+
+    // Pseudo-terminals have no such lines.
+    let pty = openpty(None, None).unwrap();
+    let path = nix::unistd::ttyname(&pty.slave).unwrap();
+    let gateway = Gateway::start(&["--serial", &format!("{},rts=off", path.display())]);
+    gateway.wait_for("cannot open");
+}
+
 /// 1200 baud puts boards into their bootloader.
 #[test]
 fn wrong_usage_is_told_with_the_remedy() {
     for (arguments, expected) in [
         (vec!["gateway", "--serial", "/dev/ttyACM0:1200"], "bootloader"),
+        (vec!["gateway", "--serial", "/dev/ttyACM0,dtr=no"], "dtr=off"),
         (vec!["gateway", "--no-http"], "--stdin"),
         (vec!["gateway", "--stdin", "--http", "nonsense"], "127.0.0.1:9100"),
         (vec!["gateway", "--stdin", "--http", "127.0.0.1:0", "--no-http"], "cannot be used with"),

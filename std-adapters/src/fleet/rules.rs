@@ -380,7 +380,7 @@ fn add_pattern(patterns: &mut Vec<String>, pattern: &str) -> Result<(), RuleErro
 }
 
 /// Returns whether a name is what a pattern says; takes at most the product of their lengths.
-fn is_match(pattern: &str, name: &str) -> bool {
+pub(crate) fn is_match(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
     // Where to go on if what follows the last star does not fit.

@@ -1,13 +1,17 @@
 //! Serial ports: opened, read, lost, and opened again.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::ask::{Asker, REQUESTS};
 use super::stop::Stop;
+use crate::fleet::rules::is_match;
 use crate::fleet::{FrameReader, LinkKind, SharedFleet};
 
 /// Rate unless told otherwise.
@@ -25,13 +29,25 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from
 /// Bytes read at once.
 const CHUNK_LEN: usize = 4_096;
 
-/// Which port to read, and how fast: `PATH` or `PATH:BAUD`.
+/// Ports that are read at the same time for one pattern.
+const PORTS_MAX: usize = 64;
+
+/// Which port to read, and how: `PATH[:BAUD][,dtr=on|off][,rts=on|off]`.
+///
+/// In the last part of the path, `*` stands for anything: every port that matches is read, from
+/// when it appears to when it goes.
+///
+/// Without `dtr` and `rts` the lines are what opening a port makes them, which is on. Most boards
+/// with USB of their own send only while `dtr` is on. Many with a serial chip restart when a line
+/// changes: for these, say `off`; Linux raises both for some microseconds even so.
 ///
 /// ```
 /// use tapes_std::input::SerialSpec;
 /// let spec: SerialSpec = "/dev/ttyACM0:921600".parse()?;
 /// assert_eq!((spec.path(), spec.baud()), ("/dev/ttyACM0", 921_600));
 /// assert!("/dev/ttyACM0:1200".parse::<SerialSpec>().is_err());
+/// let spec: SerialSpec = "/dev/serial/by-id/usb-1a86*,dtr=off,rts=off".parse()?;
+/// assert!(spec.is_pattern() && spec.baud() == 115_200);
 /// # Ok::<(), tapes_std::input::ParseSerialError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +55,8 @@ pub struct SerialSpec {
     path: String,
     /// Never [`BAUD_RESET`].
     baud: u32,
+    dtr: Option<bool>,
+    rts: Option<bool>,
     asks: bool,
 }
 
@@ -59,6 +77,12 @@ impl SerialSpec {
         self
     }
 
+    /// Returns whether the path stands for every port that matches it.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        self.path.contains('*')
+    }
+
     /// Returns the rate, in bits a second.
     #[must_use]
     pub const fn baud(&self) -> u32 {
@@ -76,6 +100,10 @@ pub enum ParseSerialError {
     Baud,
     /// The rate is 1200, at which many boards reset into their bootloader: use another one.
     Resets,
+    /// What follows a comma is none of `dtr=on`, `dtr=off`, `rts=on` and `rts=off`.
+    Line,
+    /// A `*` is not in the last part of the path.
+    Pattern,
 }
 
 impl fmt::Display for ParseSerialError {
@@ -83,6 +111,8 @@ impl fmt::Display for ParseSerialError {
         f.write_str(match self {
             Self::NoPath => "no path; give one such as /dev/ttyACM0 or /dev/ttyUSB0:921600",
             Self::Baud => "not a baud rate",
+            Self::Line => "behind a comma, give dtr=on, dtr=off, rts=on or rts=off",
+            Self::Pattern => "a * may be in the last part of the path only",
             Self::Resets => {
                 "1200 baud makes many boards reset into their bootloader; use another rate"
             }
@@ -96,6 +126,15 @@ impl FromStr for SerialSpec {
     type Err = ParseSerialError;
 
     fn from_str(text: &str) -> Result<Self, ParseSerialError> {
+        let (mut text, mut dtr, mut rts) = (text, None, None);
+        while let Some((before, line)) = text.rsplit_once(',') {
+            match line {
+                "dtr=on" | "dtr=off" => dtr = Some(line == "dtr=on"),
+                "rts=on" | "rts=off" => rts = Some(line == "rts=on"),
+                _ => return Err(ParseSerialError::Line),
+            }
+            text = before;
+        }
         // Paths by bus contain colons, but no part of them is all digits behind the last one.
         let with_baud = text
             .rsplit_once(':')
@@ -108,7 +147,10 @@ impl FromStr for SerialSpec {
             ("", _) => Err(ParseSerialError::NoPath),
             (_, 0) => Err(ParseSerialError::Baud),
             (_, BAUD_RESET) => Err(ParseSerialError::Resets),
-            (path, baud) => Ok(Self { path: path.to_owned(), baud, asks: false }),
+            (path, _) if path.rsplit_once('/').is_some_and(|(folder, _)| folder.contains('*')) => {
+                Err(ParseSerialError::Pattern)
+            }
+            (path, baud) => Ok(Self { path: path.to_owned(), baud, dtr, rts, asks: false }),
         }
     }
 }
@@ -161,9 +203,10 @@ pub struct SerialInput {
 }
 
 impl SerialInput {
-    /// Reads a port into a fleet for as long as it is there, and again whenever it is back.
+    /// Reads a port into a fleet for as long as it is there, and again whenever it is back; for a
+    /// pattern every port that matches, 64 at most at the same time.
     ///
-    /// `on_event` is called on the thread, once for each change.
+    /// `on_event` is called on the threads, once for each change.
     ///
     /// # Errors
     ///
@@ -174,9 +217,11 @@ impl SerialInput {
         on_event: impl FnMut(SerialEvent) + Send + 'static,
     ) -> io::Result<Self> {
         let stop = Stop::new();
-        let line = Line { spec, fleet, stop: stop.clone(), on_event: Box::new(on_event) };
+        let on_event: OnEvent = Arc::new(Mutex::new(on_event));
+        let line = Line { spec, fleet, stop: stop.clone(), on_event };
         let thread = std::thread::Builder::new().name("tapes-serial".into());
-        let thread = thread.spawn(move || line.run())?;
+        let thread =
+            thread.spawn(move || if line.spec.is_pattern() { line.watch() } else { line.run() })?;
         Ok(Self { stop, thread: Some(thread) })
     }
 }
@@ -191,44 +236,108 @@ impl Drop for SerialInput {
     }
 }
 
+/// Told of what happens, by one thread at a time.
+type OnEvent = Arc<Mutex<dyn FnMut(SerialEvent) + Send>>;
+
 /// A port and what its thread needs.
+#[derive(Clone)]
 struct Line {
     spec: SerialSpec,
     fleet: SharedFleet,
     stop: Stop,
-    on_event: Box<dyn FnMut(SerialEvent) + Send>,
+    on_event: OnEvent,
 }
 
 impl Line {
-    fn run(mut self) {
+    fn tell(&self, event: SerialEvent) {
+        (self.on_event.lock().unwrap_or_else(PoisonError::into_inner))(event);
+    }
+
+    /// Reads every port that matches, each on a thread of its own.
+    fn watch(&self) {
+        let mut reading: BTreeMap<String, JoinHandle<bool>> = BTreeMap::new();
+        // Those that are there and of which it was told that they cannot be opened.
+        let mut failed = BTreeSet::new();
+        loop {
+            let matching = matching(&self.spec.path);
+            let (ended, going): (BTreeMap<_, _>, _) =
+                reading.into_iter().partition(|(_, thread)| thread.is_finished());
+            reading = going;
+            for (path, thread) in ended {
+                if thread.join().is_ok_and(|opened| opened) {
+                    failed.remove(&path);
+                } else {
+                    failed.insert(path);
+                }
+            }
+            failed.retain(|path| matching.contains(path));
+            for path in matching {
+                if reading.len() >= PORTS_MAX || reading.contains_key(&path) {
+                    continue;
+                }
+                let spec = SerialSpec { path: path.clone(), ..self.spec.clone() };
+                let (line, is_told) = (Self { spec, ..self.clone() }, failed.contains(&path));
+                let thread = std::thread::Builder::new().name("tapes-serial".into());
+                // Out of threads: it is tried again.
+                if let Ok(thread) = thread.spawn(move || line.once(is_told)) {
+                    reading.insert(path, thread);
+                }
+            }
+            if self.stop.wait(PAUSES.0) {
+                break;
+            }
+        }
+        for thread in reading.into_values() {
+            let _ = thread.join();
+        }
+    }
+
+    /// Reads the port until it goes, or the request to stop. Returns whether it could be opened.
+    fn once(&self, is_told: bool) -> bool {
+        match self.open() {
+            Ok((port, frames)) => {
+                self.tell(SerialEvent::Opened(self.spec.clone()));
+                if let Err(error) = self.read(port, frames) {
+                    self.tell(SerialEvent::Lost(self.spec.clone(), error));
+                }
+                true
+            }
+            Err(error) => {
+                if !is_told {
+                    self.tell(SerialEvent::Unavailable(self.spec.clone(), error));
+                }
+                false
+            }
+        }
+    }
+
+    fn run(&self) {
         let mut pause = PAUSES.0;
         let mut is_told = false;
         while !self.stop.is_stopped() {
-            match self.open() {
-                Ok((port, frames)) => {
-                    (self.on_event)(SerialEvent::Opened(self.spec.clone()));
-                    if let Err(error) = self.read(port, frames) {
-                        (self.on_event)(SerialEvent::Lost(self.spec.clone(), error));
-                    }
-                    (pause, is_told) = (PAUSES.0, true);
-                }
-                Err(error) => {
-                    if !is_told {
-                        (self.on_event)(SerialEvent::Unavailable(self.spec.clone(), error));
-                        is_told = true;
-                    }
-                    if self.stop.wait(pause) {
-                        return;
-                    }
-                    pause = (pause * 2).min(PAUSES.1);
-                }
+            let opened = self.once(is_told);
+            is_told = true;
+            if opened {
+                pause = PAUSES.0;
+                continue;
             }
+            if self.stop.wait(pause) {
+                return;
+            }
+            pause = (pause * 2).min(PAUSES.1);
         }
     }
 
     fn open(&self) -> io::Result<(Box<dyn serialport::SerialPort>, FrameReader)> {
         let builder = serialport::new(&self.spec.path, self.spec.baud).timeout(READ_TIMEOUT);
-        let port = builder.open().map_err(io::Error::from)?;
+        let builder = match self.spec.dtr {
+            Some(on) => builder.dtr_on_open(on),
+            None => builder,
+        };
+        let mut port = builder.open().map_err(io::Error::from)?;
+        if let Some(on) = self.spec.rts {
+            port.write_request_to_send(on).map_err(io::Error::from)?;
+        }
         let name = format!("serial:{}", self.spec.path);
         let frames = self.fleet.reader(&name, LinkKind::Serial);
         let frames = frames.ok_or_else(|| io::Error::other("too many inputs are open"))?;
@@ -258,6 +367,22 @@ impl Line {
     }
 }
 
+/// Returns the paths that match a pattern in the last part.
+fn matching(pattern: &str) -> BTreeSet<String> {
+    let pattern = Path::new(pattern);
+    let (Some(folder), Some(name)) = (pattern.parent(), pattern.file_name()) else {
+        return BTreeSet::new();
+    };
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    // A folder that is not there has no ports: `/dev/serial` comes with the first one.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let matching = entries.filter_map(|entry| {
+        let found = entry.file_name();
+        is_match(name.to_str()?, found.to_str()?).then(|| folder.join(&found))
+    });
+    matching.filter_map(|path| path.to_str().map(str::to_owned)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{ParseSerialError, SerialSpec};
@@ -282,8 +407,29 @@ mod tests {
             let expected = expected.map(|(path, baud)| SerialSpec {
                 path: String::from(path),
                 baud,
-                asks: false,
+                ..AS_IT_IS
             });
+            assert_eq!(text.parse(), expected, "{text}");
+        }
+    }
+
+    const AS_IT_IS: SerialSpec =
+        SerialSpec { path: String::new(), baud: 115_200, dtr: None, rts: None, asks: false };
+
+    /// A line that is raised although it was to be off restarts the board at each start of the
+    /// gateway.
+    #[test]
+    fn lines_and_patterns_are_part_of_a_port() {
+        use ParseSerialError::{Line, Pattern};
+        let port = |dtr, rts| Ok(SerialSpec { path: "/dev/tty*".into(), dtr, rts, ..AS_IT_IS });
+        for (text, expected) in [
+            ("/dev/tty*", port(None, None)),
+            ("/dev/tty*,dtr=off", port(Some(false), None)),
+            ("/dev/tty*:115200,rts=on,dtr=off", port(Some(false), Some(true))),
+            ("/dev/tty*,dtr", Err(Line)),
+            ("/dev/tty*,rts=0", Err(Line)),
+            ("/dev/*/tty", Err(Pattern)),
+        ] {
             assert_eq!(text.parse(), expected, "{text}");
         }
     }

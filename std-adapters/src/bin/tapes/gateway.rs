@@ -63,7 +63,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     stdin: bool,
     /// Read frames from a serial port, at 115200 baud unless told otherwise; may be repeated.
-    #[arg(long, value_name = "PATH[:BAUD]")]
+    #[arg(long, value_name = "PATH[:BAUD][,dtr=on|off][,rts=on|off]")]
     serial: Vec<SerialSpec>,
     /// Ask boards on serial ports for names that are missing, instead of waiting up to 30 s until
     /// they come round; off, nothing is written to the ports.
