@@ -15,6 +15,9 @@
 //! value is exact if it is the largest ever, else it is the upper bound of its bucket; its smallest
 //! value likewise.
 
+mod fading;
+mod places;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,23 +26,12 @@ use std::time::Duration;
 use tapes_core::metric::{Buckets, Distribution, Unit};
 use tapes_core::statistics::Summary;
 
+use self::fading::{Fading, Weight};
+use self::places::{add_at, growth, limits};
 use crate::fleet::value::Histogram;
 
 /// Parts of a window: what leaves it leaves a twelfth at a time.
 const SLOTS: u64 = 12;
-
-/// How fast weights fade, a second; that of tapes and Dropwizard.
-const ALPHA: f64 = 0.015;
-
-/// Microseconds between two landmarks, in which weights grow by `e^45`.
-const LANDMARK: u64 = 3_000_000_000;
-
-/// Weights that add up to less than this of one event, which a single one does after 460 seconds,
-/// say nothing.
-const WEIGHT_MIN: f64 = 0.001;
-
-/// Counts into which decayed weights are scaled, for the same quantiles as all others.
-const SCALE: f64 = (1u64 << 40) as f64;
 
 /// What a histogram or timer did lately.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -177,8 +169,7 @@ impl<K: Ord> Windows<K> {
     }
 }
 
-/// What one histogram did lately. Places of buckets: 0 for zero, 1 and up for the buckets,
-/// [`OVERFLOW`] for what is above.
+/// What one histogram did lately.
 #[derive(Debug)]
 struct Recent {
     /// Microseconds of the first look.
@@ -194,9 +185,6 @@ struct Recent {
     /// Memory taken from the budget.
     accounted: usize,
 }
-
-/// Place of the overflow bucket.
-const OVERFLOW: u16 = u16::MAX;
 
 /// What happened in one slot.
 #[derive(Debug)]
@@ -219,7 +207,7 @@ impl Recent {
             .slots
             .iter()
             .map(|slot| size_of::<Slot>() + slot.counts.capacity() * size_of::<(u16, u64)>());
-        let kept = self.last.buckets.capacity() + self.fading.weights.capacity();
+        let kept = self.last.buckets.capacity() + self.fading.capacity();
         size_of::<Self>() + slots.sum::<usize>() + kept * size_of::<u64>()
     }
 
@@ -322,138 +310,9 @@ impl Spread {
     }
 }
 
-/// The weight of what is spread over the time between two looks, beside that of an event at a
-/// landmark: the same landmark for some time, so that nothing is touched that did not change.
-#[derive(Debug, Clone, Copy)]
-struct Weight {
-    /// Seconds.
-    landmark: f64,
-    /// The mean of `e^(ALPHA * (time - landmark))`.
-    weight: f64,
-}
-
-impl Weight {
-    fn of(from: u64, to: u64) -> Self {
-        let landmark = seconds(to / LANDMARK * LANDMARK);
-        let (from, to) = (seconds(from), seconds(to));
-        let span = ALPHA * (to - from);
-        let mean = if span > 0.0 { -(-span).exp_m1() / span } else { 1.0 };
-        Self { landmark, weight: (ALPHA * (to - landmark)).exp() * mean }
-    }
-}
-
-/// Weights that fade, beside that of an event at a landmark.
-#[derive(Debug, Default)]
-struct Fading {
-    /// Seconds.
-    landmark: f64,
-    /// By place; the overflow is apart.
-    weights: Vec<f64>,
-    overflow: f64,
-}
-
-impl Fading {
-    fn add(&mut self, places: &[(u16, u64)], Weight { landmark, weight }: Weight) {
-        if landmark > self.landmark {
-            let factor = (-ALPHA * (landmark - self.landmark)).exp();
-            self.weights.iter_mut().for_each(|weight| *weight *= factor);
-            self.overflow *= factor;
-            self.landmark = landmark;
-        }
-        for (place, n) in places {
-            let more = *n as f64 * weight;
-            if *place == OVERFLOW {
-                self.overflow += more;
-                continue;
-            }
-            let place = usize::from(*place);
-            if self.weights.len() <= place {
-                self.weights.resize(place + 1, 0.0);
-            }
-            if let Some(known) = self.weights.get_mut(place) {
-                *known += more;
-            }
-        }
-    }
-
-    /// Returns the weights as counts that add up to about [`SCALE`]; `None` if nothing is left.
-    fn counts(&self, now: f64) -> Option<Histogram> {
-        let total = self.weights.iter().sum::<f64>() + self.overflow;
-        let left = total * (-ALPHA * (now - self.landmark)).exp();
-        // Also if it is not a number.
-        if left.is_nan() || left < WEIGHT_MIN {
-            return None;
-        }
-        let mut counts = Histogram::default();
-        for (place, weight) in (0..).zip(&self.weights) {
-            add_at(&mut counts, place, whole(weight / total * SCALE));
-        }
-        counts.overflow = whole(self.overflow / total * SCALE);
-        Some(counts)
-    }
-}
-
-fn add_at(counts: &mut Histogram, place: u16, n: u64) {
-    let count = match place {
-        0 => &mut counts.zero,
-        OVERFLOW => &mut counts.overflow,
-        place => {
-            let i = usize::from(place) - 1;
-            if counts.buckets.len() <= i {
-                counts.buckets.resize(i + 1, 0);
-            }
-            let Some(count) = counts.buckets.get_mut(i) else { return };
-            count
-        }
-    };
-    *count = count.saturating_add(n);
-}
-
-/// Returns what was counted since, by place; nothing of what fell.
-fn growth(last: &Histogram, counts: &Histogram) -> Vec<(u16, u64)> {
-    let before = last.buckets.iter().copied().chain(std::iter::repeat(0));
-    let buckets = (1..OVERFLOW).zip(counts.buckets.iter().copied().zip(before));
-    std::iter::once((0, (counts.zero, last.zero)))
-        .chain(buckets)
-        .chain([(OVERFLOW, (counts.overflow, last.overflow))])
-        .filter_map(|(place, (now, before))| Some((place, now.checked_sub(before)?)))
-        .filter(|(_, n)| *n > 0)
-        .collect()
-}
-
-/// Returns the smallest and the largest raw value that there can be, of values that are among
-/// `all`.
-fn limits(
-    counts: &Histogram,
-    all: &Histogram,
-    geometry: Buckets,
-    per: u32,
-) -> (Option<u64>, Option<u64>) {
-    let filled = || (0..).zip(&counts.buckets).filter(|(_, n)| **n > 0).map(|(i, _)| i);
-    let per = f64::from(per);
-    let last = geometry.len.saturating_sub(1);
-    let low = match filled().next() {
-        _ if counts.zero > 0 => 0,
-        Some(first) => whole((geometry.lower(first) * per).ceil()),
-        None => whole((geometry.upper(last) * per).ceil()),
-    };
-    let high = match filled().last() {
-        _ if counts.overflow > 0 => u64::MAX,
-        Some(last) => whole((geometry.upper(last) * per).floor()),
-        None => whole((geometry.lower(0) * per).floor()),
-    };
-    let max = all.max.map(|max| max.min(high)).or((high < u64::MAX).then_some(high));
-    (Some(all.min.map_or(low, |min| min.max(low))), max)
-}
-
 /// Returns the slot of what ends at a time.
 const fn number_at(micros: u64, slot: u64) -> u64 {
     micros.saturating_sub(1) / slot
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
-const fn whole(number: f64) -> u64 {
-    number as u64
 }
 
 /// Returns whole microseconds, for 292,000 years: sums of two do not overflow.

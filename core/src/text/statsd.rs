@@ -41,15 +41,15 @@
 //!   they are 0.
 
 mod line;
+mod lines;
+mod names;
 
 use core::fmt::{self, Debug, Formatter, Write};
 
-use super::number::write_scaled_i64;
 use line::Line;
+use lines::{Lines, sensible};
 
-use super::number::{
-    Form, SCALED_LEN_MAX, write_f32_scaled, write_f64, write_f64_shifted, write_scaled,
-};
+use super::number::{Form, SCALED_LEN_MAX, write_f64};
 use crate::metric::{Descriptor, Kind, Value};
 use crate::name::NAME_LEN_MAX;
 use crate::rates::RateReading;
@@ -96,12 +96,6 @@ const _: () = {
     );
     assert!(SCALED_LEN_MAX < NUMBER_LEN_MAX, "the longest exact number must fit a line");
 };
-
-/// Numbers from here on have no line: no measurement is as large, but a broken sensor's may be.
-const MAGNITUDE_END: f64 = 1e40;
-
-/// Numbers below are sent as 0: their zeros would fill the line.
-const MAGNITUDE_MIN: f64 = 1e-40;
 
 /// Makes the lines of metrics.
 pub struct Encoder<'a> {
@@ -274,225 +268,6 @@ fn rate_of(count: u64) -> f64 {
     let rate = 1.0 / count as f64;
     // Rounded up, the inverse may lie just below.
     if 1.0 / rate < count as f64 { f64::from_bits(rate.to_bits().wrapping_sub(1)) } else { rate }
-}
-
-/// The lines of one metric.
-struct Lines<'e, 'a, 'd> {
-    encoder: &'e mut Encoder<'a>,
-    descriptor: &'e Descriptor<'d>,
-    cell: u32,
-    sink: &'e mut dyn FnMut(&str),
-}
-
-impl Lines<'_, '_, '_> {
-    fn wants(&self, statistic: Statistics) -> bool {
-        self.encoder.statistics.contains(statistic)
-    }
-
-    fn is_tapes(&self) -> bool {
-        self.encoder.dialect == Dialect::Tapes
-    }
-
-    /// Makes the line of something that is counted.
-    fn count(&mut self, suffix: &str, tapes: &str, count: u64, growth: Option<u64>, per: u32) {
-        let (suffix, number, type_) = match growth {
-            _ if self.is_tapes() && tapes == "total" => (tapes, count, "g"),
-            _ if self.is_tapes() => (tapes, growth.unwrap_or(count), "c"),
-            _ if self.encoder.totals => ("total", count, "g"),
-            Some(growth) => (suffix, growth, "c"),
-            None => return,
-        };
-        self.line(suffix, type_, &|out| write_scaled(out, number, per));
-    }
-
-    fn rates(&mut self, rates: Option<RateReading>, per: u32) {
-        let Some(rates) = rates else { return };
-        let all = [
-            (Statistics::M1, "m1_rate", rates.m1),
-            (Statistics::M5, "m5_rate", rates.m5),
-            (Statistics::M15, "m15_rate", rates.m15),
-            (Statistics::MEAN_RATE, "mean_rate", rates.mean),
-        ];
-        // tapes has no mean rate.
-        let all = all.into_iter().take(if self.is_tapes() { 3 } else { 4 });
-        for (statistic, suffix, rate) in all {
-            if self.wants(statistic) && rate >= 0.0 && rate.is_finite() {
-                self.statistic(suffix, &|out| write_f32_scaled(out, rate, per, Form::Plain));
-            }
-        }
-    }
-
-    fn summary(&mut self, summary: &Summary) {
-        let is_timer = matches!(self.descriptor.kind, Kind::Timer(_));
-        let in_millis = self.is_tapes() && is_timer;
-        if summary.count == 0 && !self.is_tapes() {
-            return;
-        }
-        let per = self.descriptor.unit.per();
-        for (statistic, suffix, exact, estimate) in [
-            (Statistics::MIN, "min", summary.raw.min, summary.min),
-            (Statistics::MAX, "max", summary.raw.max, summary.max),
-            (Statistics::MEAN, "mean", None, summary.mean),
-            (Statistics::STDDEV, "stddev", None, summary.stddev),
-            (Statistics::Q50, "q50", None, summary.q50),
-            (Statistics::Q75, "q75", None, summary.q75),
-            (Statistics::Q95, "q95", None, summary.q95),
-            (Statistics::Q98, "q98", None, summary.q98),
-            (Statistics::Q99, "q99", None, summary.q99),
-            (Statistics::Q999, "q999", None, summary.q999),
-        ] {
-            if !self.wants(statistic) {
-                continue;
-            }
-            match exact {
-                Some(raw) if !in_millis => {
-                    self.statistic(suffix, &|out| write_scaled(out, raw, per));
-                }
-                Some(raw) if per.is_multiple_of(1_000) => {
-                    self.statistic(suffix, &|out| write_scaled(out, raw, per / 1_000));
-                }
-                _ => {
-                    let places = if in_millis { 3 } else { 0 };
-                    if let Some(value) = sensible(estimate) {
-                        self.statistic(suffix, &|out| {
-                            write_f64_shifted(out, value, places, Form::Plain)
-                        });
-                    }
-                }
-            }
-        }
-    }
-
-    fn statistic(&mut self, suffix: &str, number: &dyn Fn(&mut dyn Write) -> fmt::Result) {
-        let type_ = if self.is_tapes() { "ms" } else { "g" };
-        self.line(suffix, type_, number);
-    }
-
-    fn gauge(&mut self, value: &Value<'_>, per: u32) {
-        let approximate = match value {
-            Value::Unsigned(value) => Some(*value as f64),
-            Value::Signed(value) => Some(*value as f64),
-            Value::F32(value) => Some(f64::from(*value) / f64::from(per)),
-            Value::F64(value) => Some(*value / f64::from(per)),
-            Value::Null | Value::Distribution(_) => None,
-        };
-        let Some(sensible) = approximate.and_then(sensible) else { return };
-        let suffix = if self.is_tapes() { "value" } else { "" };
-        self.encoder.line.clear();
-        if sensible < 0.0 && self.encoder.dialect != Dialect::DogStatsd {
-            // A sign means "change by": set it to 0 in the same datagram. Should this line not
-            // fit, then the next does not either.
-            let _ = self.encoder.name(suffix, self.descriptor, self.cell);
-            let _ = self.encoder.line.write_str("0|g\n");
-        }
-        self.append(suffix, "g", &|out| match value {
-            Value::Unsigned(value) => write_scaled(out, *value, per),
-            Value::Signed(value) => write_scaled_i64(out, *value, per),
-            Value::F32(value) if sensible != 0.0 => write_f32_scaled(out, *value, per, Form::Plain),
-            _ => write_f64(out, sensible, Form::Plain),
-        });
-    }
-
-    /// Makes a line and hands it over.
-    fn line(&mut self, suffix: &str, type_: &str, number: &dyn Fn(&mut dyn Write) -> fmt::Result) {
-        self.encoder.line.clear();
-        self.append(suffix, type_, number);
-    }
-
-    /// Appends a line to what is in the buffer and hands both over.
-    fn append(
-        &mut self,
-        suffix: &str,
-        type_: &str,
-        number: &dyn Fn(&mut dyn Write) -> fmt::Result,
-    ) {
-        let written = self
-            .encoder
-            .name(suffix, self.descriptor, self.cell)
-            .and_then(|()| number(&mut self.encoder.line))
-            .and_then(|()| self.encoder.line.write_str("|"))
-            .and_then(|()| self.encoder.line.write_str(type_))
-            .and_then(|()| self.encoder.all_tags(self.descriptor, self.cell));
-        match (written, self.encoder.line.as_str()) {
-            (Ok(()), Some(line)) => (self.sink)(line),
-            _ => self.encoder.dropped = self.encoder.dropped.saturating_add(1),
-        }
-    }
-}
-
-impl Encoder<'_> {
-    /// Writes prefix, name, suffix and the colon.
-    fn name(&mut self, suffix: &str, descriptor: &Descriptor<'_>, cell: u32) -> fmt::Result {
-        let first = if self.prefix.is_empty() { descriptor.name } else { self.prefix };
-        let is_letter = first.starts_with(|first: char| first.is_ascii_alphabetic());
-        if self.dialect == Dialect::DogStatsd && !is_letter {
-            self.line.write_str("m")?;
-        }
-        if !self.prefix.is_empty() {
-            self.line.write_clean(self.prefix, self.is_name())?;
-            self.line.write_str(".")?;
-        }
-        self.line.write_clean(descriptor.name, self.is_name())?;
-        if self.dialect != Dialect::DogStatsd {
-            for (_, value) in descriptor.dimensions.labels(cell) {
-                self.line.write_str(".")?;
-                self.line
-                    .write_clean(value, |c| c.is_ascii_alphanumeric() || c == '_' || c == '-')?;
-            }
-        }
-        if !suffix.is_empty() {
-            self.line.write_str(".")?;
-            self.line.write_str(suffix)?;
-        }
-        self.line.write_str(":")
-    }
-
-    /// Returns which characters a name may have.
-    fn is_name(&self) -> fn(char) -> bool {
-        if self.dialect == Dialect::DogStatsd {
-            |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')
-        } else {
-            |c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-')
-        }
-    }
-
-    /// Writes the tags, in the dialect that has them.
-    fn all_tags(&mut self, descriptor: &Descriptor<'_>, cell: u32) -> fmt::Result {
-        if self.dialect != Dialect::DogStatsd {
-            return Ok(());
-        }
-        let mut before = "|#";
-        for (key, value) in self
-            .tags
-            .iter()
-            .copied()
-            .chain(descriptor.dimensions.labels(cell))
-            .chain(descriptor.labels.iter())
-        {
-            self.line.write_str(before)?;
-            before = ",";
-            self.line.write_clean(key, |c| is_tag(c) && c != ':')?;
-            self.line.write_str(":")?;
-            self.line.write_clean(value, is_tag)?;
-        }
-        Ok(())
-    }
-}
-
-/// Returns whether a tag may have this character; there is no way to escape any.
-fn is_tag(c: char) -> bool {
-    !c.is_control() && !matches!(c, '|' | ',' | '#')
-}
-
-/// Returns what is sent of a number, if anything.
-fn sensible(value: f64) -> Option<f64> {
-    // Comparisons with NaN are false.
-    if value < MAGNITUDE_END && value > -MAGNITUDE_END {
-        let is_tiny = value < MAGNITUDE_MIN && value > -MAGNITUDE_MIN;
-        Some(if is_tiny { 0.0 } else { value })
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]
