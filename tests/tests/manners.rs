@@ -31,6 +31,7 @@ fn every_command_has_examples_and_exit_codes() {
         let help = printed(&[command, "--help"]);
         assert!(help.contains("Examples:\n  tapes "), "{command}: {help}");
         assert!(help.contains("Exit codes: 0 "), "{command}: {help}");
+        assert!(help.contains("--verbose") && help.contains("--quiet"), "{command}: {help}");
         assert!(!help.contains('\u{1b}'), "{command}: colours without a terminal");
     }
     let wrong = run(&["gateway", "--no-such-option"], b"");

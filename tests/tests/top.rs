@@ -7,15 +7,12 @@ mod gateway_support;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use gateway_support::{Device, Gateway, PATIENCE, run, tapes};
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use gateway_support::{Device, Gateway, PATIENCE, run, tapes, terminal};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
@@ -35,13 +32,7 @@ struct Terminal {
 
 impl Terminal {
     fn start(arguments: &[&str]) -> Self {
-        // Nobody else, above all not the view itself, is to hold it open.
-        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-        let master = posix_openpt(flags).unwrap();
-        grantpt(&master).and_then(|()| unlockpt(&master)).unwrap();
-        let mut open = File::options();
-        open.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits());
-        let slave = OwnedFd::from(open.open(ptsname_r(&master).unwrap()).unwrap());
+        let (keys, slave) = terminal::open();
         let stdio = || Stdio::from(slave.try_clone().unwrap());
         let mut size = Command::new("stty");
         assert!(
@@ -56,7 +47,6 @@ impl Terminal {
             .stderr(stdio())
             .spawn()
             .unwrap();
-        let keys = File::from(OwnedFd::from(master));
         let mut reader = keys.try_clone().unwrap();
         let (sender, output) = channel();
         let reader = std::thread::spawn(move || {

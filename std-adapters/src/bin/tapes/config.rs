@@ -101,6 +101,7 @@ pub(crate) fn load(path: &Path) -> Result<Rules, String> {
         return Err(format!("{name}: longer than 4 MiB"));
     }
     let text = fs::read_to_string(path).map_err(cannot)?;
+    tracing::debug!("{name}: read, {len} bytes");
     parse(&text).map_err(|fault| {
         let before = text.get(..fault.at.start).unwrap_or(&text);
         let line = before.matches('\n').count() + 1;

@@ -47,19 +47,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
     };
     let mut out = io::stdout().lock();
     let mut describer = Describer::default();
-    let mut code = crate::DONE;
+    let mut unreadable = 0u64;
+    let mut lines = 0u64;
     for span in Spans::new(BufReader::new(input)) {
         let span = span.map_err(|error| format!("cannot read {name}: {error}"))?;
         let line = describer.describe(&span);
         if line.error.is_some() {
-            code = crate::UNREADABLE;
+            unreadable += 1;
         }
+        lines += 1;
         let json = serde_json::to_string(&line).map_err(|error| error.to_string())?;
         match writeln!(out, "{}", shown_json(&json)).and_then(|()| out.flush()) {
             Ok(()) => {}
-            Err(error) if is_closed(&error) => return Ok(code),
+            Err(error) if is_closed(&error) => break,
             Err(error) => return Err(format!("cannot write to standard output: {error}")),
         }
     }
-    Ok(code)
+    tracing::debug!("{name}: {lines} lines, {unreadable} of them of what could not be read");
+    Ok(if unreadable == 0 { crate::DONE } else { crate::UNREADABLE })
 }

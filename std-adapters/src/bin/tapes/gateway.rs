@@ -11,9 +11,10 @@ use tapes_std::exposition::ClassicBuckets;
 use tapes_std::fleet::store::StoreOptions;
 use tapes_std::fleet::{LinkKind, SharedFleet};
 use tapes_std::http::{HttpServer, RunningServer};
-use tapes_std::input::{SerialInput, SerialSpec, TcpInput, TcpLimits, read_to_end};
+use tapes_std::input::{SerialEvent, SerialInput, SerialSpec, TcpInput, TcpLimits, read_to_end};
 use tokio::sync::{mpsc, watch};
 
+use crate::news::News;
 use crate::simulate::seconds;
 use crate::stream::Stream;
 use crate::{address, config, output, push, service, sockets, state, statsd, table};
@@ -165,10 +166,13 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
         && !arguments.sockets.is_bound()
         && !arguments.stay;
     runtime.spawn(service::watch(fleet.clone()));
+    let news = News::new(fleet.clone());
+    runtime.spawn(news.clone().tell());
     runtime.spawn(service::reload(arguments.config.clone(), fleet.clone()));
     service::ready();
     runtime.block_on(wait(listeners, &fleet, ended.filter(|_| has_end), stream.closed()))?;
     service::stopping();
+    news.look();
     drop(serial);
     sockets.close();
     let table = table::summary(&fleet.snapshot());
@@ -216,7 +220,7 @@ async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpInput>, String> {
     for address in addresses {
         let listener = TcpInput::bind(*address, TcpLimits::default()).await;
         let listener = listener.map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        eprintln!("accepting frames at tcp://{}", listener.address());
+        tracing::info!("accepting frames at tcp://{}", listener.address());
         listeners.push(listener);
     }
     Ok(listeners)
@@ -242,7 +246,7 @@ fn serve(arguments: &Arguments, fleet: &SharedFleet) -> Result<Option<RunningSer
     let server = builder.build(Arc::new(fleet.clone())).and_then(HttpServer::spawn);
     let server = server
         .map_err(|error| format!("{error}; use another address with --http, or --no-http"))?;
-    eprintln!("listening on http://{}", server.address());
+    tracing::info!("listening on http://{}", server.address());
     Ok(Some(server))
 }
 
@@ -263,10 +267,12 @@ fn open_serial(
     fleet: &SharedFleet,
 ) -> Result<Vec<SerialInput>, String> {
     let open = |spec: &SerialSpec| {
-        SerialInput::spawn(spec.clone().with_requests(asks), fleet.clone(), |event| {
-            eprintln!("{event}");
-        })
-        .map_err(|error| format!("cannot start a thread: {error}"))
+        let said = |event| match event {
+            SerialEvent::Opened(_) => tracing::info!("{event}"),
+            _ => tracing::warn!("{event}"),
+        };
+        let input = SerialInput::spawn(spec.clone().with_requests(asks), fleet.clone(), said);
+        input.map_err(|error| format!("cannot start a thread: {error}"))
     };
     specs.iter().map(open).collect()
 }
@@ -304,11 +310,12 @@ fn read_finite(
 
 fn read(name: &str, input: impl io::Read, fleet: &SharedFleet) {
     let Some(mut frames) = fleet.reader(name, LinkKind::Capture) else {
-        eprintln!("{name}: not read, too many inputs are open");
+        tracing::warn!("{name}: not read, too many inputs are open");
         return;
     };
-    if let Err(error) = read_to_end(input, &mut frames) {
-        eprintln!("{name}: {error}; what came before is used");
+    match read_to_end(input, &mut frames) {
+        Ok(_) => tracing::debug!("{name}: read to its end"),
+        Err(error) => tracing::warn!("{name}: {error}; what came before is used"),
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
     } else {
         let keys = KeyPair::generate();
         keys.save(&arguments.path).map_err(|error| error.to_string())?;
+        let path = crate::terminal::shown(&arguments.path.display().to_string());
+        tracing::debug!("{path}: written, for its owner only");
         keys
     };
     crate::output::print(&format!("{}\n", keys.public())).map(|()| crate::DONE)

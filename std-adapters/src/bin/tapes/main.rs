@@ -6,6 +6,8 @@ mod config;
 mod decode;
 mod gateway;
 mod keys;
+mod logs;
+mod news;
 mod output;
 mod push;
 mod service;
@@ -19,6 +21,7 @@ mod table;
 mod terminal;
 mod top;
 
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -43,12 +46,15 @@ Each command has a --help with examples of its own.
 
 Exit codes: 0 done; 1 of decode, something could not be read, and of top --once, no
 metric was heard; 2 wrong usage, or something that cannot be used. Results go to standard
-output, messages to standard error. NO_COLOR=1 leaves colours out.";
+output, messages to standard error: -v says more, -q less, TAPES_LOG=debug as -v does. Colours
+are for terminals only, and NO_COLOR=1 leaves them out there too.";
 
 /// Receives metrics of devices, shows them, and looks into recordings.
 #[derive(Debug, Parser)]
 #[command(name = "tapes", version, after_help = EXAMPLES)]
 struct Cli {
+    #[command(flatten)]
+    verbosity: logs::Verbosity,
     #[command(subcommand)]
     command: Command,
 }
@@ -69,7 +75,27 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let Cli { verbosity, command } = Cli::parse();
+    let result = if command.has_terminal() { Ok(()) } else { verbosity.start() };
+    match result.and_then(|()| run(command)) {
+        Ok(code) => ExitCode::from(code),
+        Err(message) => {
+            logs::failed(&message);
+            ExitCode::from(CANNOT)
+        }
+    }
+}
+
+impl Command {
+    /// Returns whether it draws over a whole terminal, on which messages would be in the way.
+    fn has_terminal(&self) -> bool {
+        matches!(self, Self::Top(top) if top.is_view()) && io::stderr().is_terminal()
+    }
+}
+
+/// Runs a command. Returns the exit code.
+fn run(command: Command) -> Result<u8, String> {
+    match command {
         Command::Keygen(arguments) => keys::run(&arguments),
         Command::Gateway(arguments) | Command::Aggregate(arguments) => gateway::run(*arguments),
         Command::Decode(arguments) => decode::run(&arguments),
@@ -78,12 +104,5 @@ fn main() -> ExitCode {
         Command::Check(arguments) => config::check(&arguments),
         Command::Completions(arguments) => shell::completions(&arguments, Cli::command()),
         Command::Man(arguments) => shell::manual(&arguments, Cli::command()),
-    };
-    match result {
-        Ok(code) => ExitCode::from(code),
-        Err(message) => {
-            eprintln!("tapes: {message}");
-            ExitCode::from(CANNOT)
-        }
     }
 }

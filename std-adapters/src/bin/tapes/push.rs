@@ -74,7 +74,7 @@ impl PushArguments {
             let mut builder = Push::builder(protocol, url)
                 .with_interval(Duration::from_secs_f64(self.push_interval))
                 .with_queue(self.queue(name, state)?)
-                .with_trouble_hook(move |what| eprintln!("{name}: {what}"));
+                .with_trouble_hook(move |what| tracing::warn!("{name}: {what}"));
             for (name, value) in &headers {
                 builder = builder.with_header(name, value);
             }
@@ -94,7 +94,7 @@ impl PushArguments {
         let given = self.push_queue.as_ref().map(|directory| directory.join(name));
         let directory = given.or_else(|| Some(state?.join(format!("queue-{name}"))));
         let Some(directory) = directory else {
-            eprintln!("{name}: what waits is in memory only; --push-queue DIR keeps it");
+            tracing::info!("{name}: what waits is in memory only; --push-queue DIR keeps it");
             return Ok(Queue::in_memory(bytes));
         };
         let queue = Queue::on_disk(&directory, bytes);
@@ -109,7 +109,7 @@ fn started(name: &str, builder: PushBuilder, fleet: &SharedFleet) -> Result<Push
     let push = builder.start(Arc::new(fleet.clone())).map_err(|error| error.to_string())?;
     let stats = push.stats();
     fleet.show_output(name, move || counts(&stats));
-    eprintln!("{name}: pushing; batches from before: {}", push.stats().get().queued);
+    tracing::info!("{name}: pushing; batches from before: {}", push.stats().get().queued);
     Ok(push)
 }
 

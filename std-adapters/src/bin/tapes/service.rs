@@ -51,9 +51,9 @@ pub(crate) async fn reload(file: Option<PathBuf>, fleet: SharedFleet) {
         match config::load(&file) {
             Ok(rules) => {
                 fleet.set_rules(rules);
-                eprintln!("configuration: read again");
+                tracing::info!("configuration: read again");
             }
-            Err(why) => eprintln!("{why}; the configuration before stays in use"),
+            Err(why) => tracing::warn!("{why}; the configuration before stays in use"),
         }
         tell(&[NotifyState::Ready]);
     }

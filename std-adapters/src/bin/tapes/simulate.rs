@@ -150,6 +150,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
     let nonce = u32::try_from(Noise::new(!seed).0 >> 32).unwrap_or(1);
     let origin = Origin::from_array(Noise::new(seed ^ 0x5eed).0.to_be_bytes());
     let identity = Identity::new(origin, Epoch::new(0, nonce), TICK_HZ);
+    tracing::debug!("seed {seed}; the board is {origin}");
     let realtime = arguments.realtime || arguments.seconds.is_none();
     let reports = arguments.seconds.map(|seconds| Duration::from_secs_f64(seconds).as_secs());
     match report(Board::new(seed), identity, reports, realtime) {

@@ -108,10 +108,10 @@ impl SocketArguments {
             error => error.to_string(),
         })?;
         for endpoint in running.endpoints() {
-            eprintln!("receiving at {}", crate::terminal::shown(&endpoint.to_string()));
+            tracing::info!("receiving at {}", crate::terminal::shown(&endpoint.to_string()));
         }
         for endpoint in &self.forward {
-            eprintln!("reporting to {}", crate::terminal::shown(&endpoint.to_string()));
+            tracing::info!("reporting to {}", crate::terminal::shown(&endpoint.to_string()));
         }
         reload_when_asked(&running)?;
         Ok(Sockets { running, linger: Duration::from_secs_f64(self.linger) })
@@ -129,8 +129,8 @@ fn reload_when_asked(running: &RunningAggregator) -> Result<(), String> {
     tokio::spawn(async move {
         while hangup.recv().await.is_some() {
             match reloader.reload() {
-                Ok(()) => eprintln!("read the allow-list again"),
-                Err(error) => eprintln!("{error}; the allow-list stays as it was"),
+                Ok(()) => tracing::info!("read the allow-list again"),
+                Err(error) => tracing::warn!("{error}; the allow-list stays as it was"),
             }
         }
     });
@@ -152,7 +152,7 @@ impl Sockets {
     /// Takes in what has come, and reports a last time.
     pub(crate) fn close(self) {
         if !self.running.close(self.linger) {
-            eprintln!("the last report was not acknowledged; the state has what is missing");
+            tracing::warn!("the last report was not acknowledged; the state has what is missing");
         }
     }
 }

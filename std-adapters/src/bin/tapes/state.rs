@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tapes_std::clock::{SystemTimeSource, TimeSource};
 use tapes_std::fleet::store::{DiskDirectory, Store, StoreOptions, new_node};
-use tapes_std::fleet::{Fleet, Limits, Saver, SharedFleet};
+use tapes_std::fleet::{Fleet, Limits, SaveEvent, Saver, SharedFleet};
 
 /// Set by service managers to directories for the service's state, joined by colons.
 const VARIABLE: &str = "STATE_DIRECTORY";
@@ -26,7 +26,7 @@ pub(crate) fn open(asked: &Options) -> Result<(SharedFleet, Option<Saver>), Stri
         if asked.options != StoreOptions::new().with_this_machine() {
             return Err("--durable, --state-salvage and --state-moved need --state DIR".to_owned());
         }
-        eprintln!("totals are kept in memory only; --state DIR keeps them over restarts");
+        tracing::info!("totals are kept in memory only; --state DIR keeps them over restarts");
         let fleet = Fleet::new(new_node(), asked.limits);
         return Ok((SharedFleet::new(fleet, time), None));
     };
@@ -38,13 +38,16 @@ pub(crate) fn open(asked: &Options) -> Result<(SharedFleet, Option<Saver>), Stri
     let fleet = Fleet::restored(node, asked.limits, saved, time.monotonic(), time.wall());
     let fleet = SharedFleet::with_store(fleet, store, time);
     match cut {
-        0 => eprintln!("totals are kept in {shown}; devices known from before: {devices}"),
-        _ => eprintln!(
+        0 => tracing::info!("totals are kept in {shown}; devices known from before: {devices}"),
+        _ => tracing::warn!(
             "totals are kept in {shown}; devices known from before: {devices}; {cut} bytes that \
              were not yet whole when the last run ended were dropped"
         ),
     }
-    let saver = Saver::spawn(fleet.clone(), |event| eprintln!("{event}"));
+    let saver = Saver::spawn(fleet.clone(), |event| match event {
+        SaveEvent::Saved => tracing::info!("{event}"),
+        _ => tracing::warn!("{event}"),
+    });
     let saver = saver.map_err(|error| format!("cannot start a thread: {error}"))?;
     Ok((fleet, Some(saver)))
 }

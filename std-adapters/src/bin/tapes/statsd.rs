@@ -82,12 +82,12 @@ impl StatsdArguments {
                 let why = error.to_string();
                 // An outage of a night is one line, not thousands.
                 if why != last {
-                    eprintln!("statsd: {why}; trying again with the next report");
+                    tracing::warn!("statsd: {why}; trying again with the next report");
                     last = why;
                 }
             });
         reports.start().map_err(|error| error.to_string())?;
-        eprintln!("reporting to {shown}");
+        tracing::info!("reporting to {shown}");
         Ok(Some(reports))
     }
 }

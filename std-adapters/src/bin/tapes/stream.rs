@@ -33,7 +33,7 @@ impl Stream {
             .with_name("tapes-stream")
             .ending_when(StreamError::is_closed)
             .with_error_hook(move |error| {
-                eprintln!("{error}");
+                tracing::warn!("{error}");
                 if error.is_closed() {
                     // Nobody waits any more if this fails.
                     let _ = closing.send(true);

@@ -1,6 +1,15 @@
 //! Text from devices on a terminal: shown, not obeyed.
 
 use std::fmt::Write as _;
+use std::io::IsTerminal;
+
+/// Returns whether colours are wanted on what is written here: on terminals, and unless `NO_COLOR`
+/// is set to something.
+pub(crate) fn takes_colours(out: &impl IsTerminal) -> bool {
+    let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    out.is_terminal() && !is_unwanted && !is_dumb
+}
 
 /// Returns whether a terminal would act on a character, or show others in another order.
 pub(crate) fn acts(c: char) -> bool {

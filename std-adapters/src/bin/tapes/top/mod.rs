@@ -64,6 +64,13 @@ pub(crate) struct Arguments {
     once: bool,
 }
 
+impl Arguments {
+    /// Returns whether it is a view, not a table.
+    pub(crate) const fn is_view(&self) -> bool {
+        !self.once
+    }
+}
+
 /// Shows metrics until somebody ends it. Returns the exit code.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
     let source = Source::parse(&arguments.source)?;

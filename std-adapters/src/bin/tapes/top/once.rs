@@ -21,7 +21,7 @@ pub(super) fn run(source: Source) -> Result<u8, String> {
     let mut opened = open(source, tell)?;
     let look = if is_page { look(&mut opened)? } else { first(&mut opened)? };
     // What went wrong with a port, if anything did.
-    told.try_iter().for_each(|text| eprintln!("{text}"));
+    told.try_iter().for_each(|text| tracing::warn!("{text}"));
     output::print(&text(&look))?;
     Ok(if look.metrics.is_empty() { crate::NOTHING } else { crate::DONE })
 }
@@ -36,7 +36,7 @@ fn first(opened: &mut Opened) -> Result<Look, String> {
     if let Some(ended) = opened.ended.as_ref().filter(|_| opened.is_finite) {
         // A reader that is gone has read all it could.
         if let Ok(Some(trouble)) = ended.recv() {
-            eprintln!("{}: {trouble}; what came before is used", opened.name);
+            tracing::warn!("{}: {trouble}; what came before is used", opened.name);
         }
         return look(opened);
     }
@@ -44,7 +44,7 @@ fn first(opened: &mut Opened) -> Result<Look, String> {
         match opened.ended.as_ref().map(|ended| ended.recv_timeout(PAUSE)) {
             Some(Ok(trouble)) => {
                 if let Some(trouble) = trouble {
-                    eprintln!("{}: {trouble}; what came before is used", opened.name);
+                    tracing::warn!("{}: {trouble}; what came before is used", opened.name);
                 }
                 return look(opened);
             }
