@@ -4,7 +4,9 @@
 
 mod gateway_support;
 
-use gateway_support::run;
+use std::process::{Command, Output};
+
+use gateway_support::{run, tapes};
 use tapes_tests::servers::Scratch;
 
 fn printed(arguments: &[&str]) -> String {
@@ -57,4 +59,46 @@ fn shells_and_man_know_every_command() {
         let page = std::fs::read_to_string(&page).unwrap();
         assert!(page.contains("Examples"), "{command}");
     }
+}
+
+/// Runs a command with variables of the environment.
+fn run_with(variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    Command::new(tapes()).args(arguments).envs(variables.iter().copied()).output().unwrap()
+}
+
+/// If this fails, what a container or a unit sets in the environment is not what runs.
+#[test]
+fn options_are_variables_too() {
+    for command in commands() {
+        let help = printed(&[&command, "--help"]);
+        let (options, _) = help.split_once("\nExamples:").unwrap();
+        let all = options.split_whitespace().collect::<Vec<_>>().join(" ");
+        let options = options.lines().filter(|line| line.starts_with("      --")).count();
+        assert_eq!(all.matches("[env: TAPES_").count(), options, "{command}: {help}");
+    }
+    let scratch = Scratch::new("variables");
+    let board = run(&["simulate", "--seconds", "2", "--seed", "1"], b"").stdout;
+    let [first, second] = ["first", "second"].map(|name| {
+        let path = scratch.path().join(name);
+        std::fs::write(&path, &board).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let both = format!("{first} {second}");
+    let variables = [("TAPES_FILE", both.as_str()), ("TAPES_NO_HTTP", "1")];
+    let output = run_with(&variables, &["gateway", "-v"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("motor.loops "));
+    assert_eq!(said.matches(": read to its end").count(), 2, "{said}");
+    // The command line counts more, also over what it excludes.
+    let variables = [("TAPES_FILE", both.as_str()), ("TAPES_HTTP", "127.0.0.1:1")];
+    let output = run_with(&variables, &["gateway", "-v", "--no-http", "--file", &second]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert_eq!(said.matches(": read to its end").count(), 1, "{said}");
+    // Nobody finds a fault that is in the environment by reading the command line.
+    let wrong = run_with(&[("TAPES_HTTP", "nonsense")], &["gateway", "--stdin"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    let why = String::from_utf8(wrong.stderr).unwrap();
+    assert!(why.contains("'nonsense'") && why.contains("TAPES_HTTP"), "{why}");
 }

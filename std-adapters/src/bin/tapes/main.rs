@@ -4,12 +4,15 @@
 mod address;
 mod config;
 mod decode;
+mod environment;
 mod gateway;
 mod keys;
 mod logs;
 mod news;
 mod output;
 mod push;
+#[cfg(test)]
+mod reference;
 mod service;
 mod shell;
 mod simulate;
@@ -21,10 +24,11 @@ mod table;
 mod terminal;
 mod top;
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Exit code of everything that went as asked.
 const DONE: u8 = 0;
@@ -47,7 +51,11 @@ Each command has a --help with examples of its own.
 Exit codes: 0 done; 1 of decode, something could not be read, and of top --once, no
 metric was heard; 2 wrong usage, or something that cannot be used. Results go to standard
 output, messages to standard error: -v says more, -q less, TAPES_LOG=debug as -v does. Colours
-are for terminals only, and NO_COLOR=1 leaves them out there too.";
+are for terminals only, and NO_COLOR=1 leaves them out there too.
+
+Every option is a variable of the environment, too: TAPES_HTTP=:9200 is as good as
+--http :9200, TAPES_STAY=1 as --stay, and several values have spaces between them. What
+is on the command line counts more.";
 
 /// Receives metrics of devices, shows them, and looks into recordings.
 #[derive(Debug, Parser)]
@@ -75,7 +83,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { verbosity, command } = Cli::parse();
+    let mut line: Vec<_> = std::env::args_os().collect();
+    let options = options(&mut line);
+    let parsed = options.try_get_matches_from(line);
+    let Cli { verbosity, command } =
+        match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
+            Ok(parsed) => parsed,
+            Err(error) => return not_understood(&error),
+        };
     let result = if command.has_terminal() { Ok(()) } else { verbosity.start() };
     match result.and_then(|()| run(command)) {
         Ok(code) => ExitCode::from(code),
@@ -84,6 +99,23 @@ fn main() -> ExitCode {
             ExitCode::from(CANNOT)
         }
     }
+}
+
+/// Returns the command with what it takes, also from the environment; some of that is put into the
+/// command line.
+fn options(line: &mut Vec<OsString>) -> clap::Command {
+    environment::read(Cli::command(), line, |name| std::env::var_os(name))
+}
+
+/// Shows help, or what is wrong with the command line. Returns the exit code.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    // Nobody is left to hear of it.
+    let _ = error.print();
+    let variables = environment::in_use();
+    if error.use_stderr() && !variables.is_empty() {
+        eprintln!("\nThese variables of the environment are options, too: {variables}");
+    }
+    if error.use_stderr() { ExitCode::from(CANNOT) } else { ExitCode::from(DONE) }
 }
 
 impl Command {
@@ -102,7 +134,7 @@ fn run(command: Command) -> Result<u8, String> {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Check(arguments) => config::check(&arguments),
-        Command::Completions(arguments) => shell::completions(&arguments, Cli::command()),
-        Command::Man(arguments) => shell::manual(&arguments, Cli::command()),
+        Command::Completions(arguments) => shell::completions(&arguments, options(&mut Vec::new())),
+        Command::Man(arguments) => shell::manual(&arguments, options(&mut Vec::new())),
     }
 }
