@@ -17,6 +17,7 @@ use crate::interrupt;
 use crate::places;
 use crate::problem::{Outcome, Problem};
 use crate::process;
+use crate::progress::Progress;
 use crate::toolchain::{RP2040, Toolchain, cargo};
 
 pub(crate) const HELP: &str = "\
@@ -56,21 +57,34 @@ pub(crate) fn demo(mut arguments: Arguments) -> Outcome {
     let http = arguments.value("--http")?.unwrap_or_else(|| DEFAULT_HTTP.to_owned());
     let device = arguments.value("--device")?;
     arguments.finish("demo")?;
-    let device = choose(device.as_deref())?;
-    let tapes = build_gateway()?;
+    let progress = Progress::new();
+    let (device, tapes) = progress.shown(|| build(device.as_deref(), &progress))?;
     interrupt::listen();
     let mut board = start_board(&device, &tapes, seconds)?;
     let frames = board.stdout.take().ok_or_else(|| Problem::new("the board has no output"))?;
     let mut gateway = start_gateway(&tapes, &http, frames).inspect_err(|_| end(&mut board))?;
-    let result = watch(&mut board, &mut gateway, seconds);
+    let result = watch(&mut board, &mut gateway, seconds, &progress);
     end(&mut board);
     let closed = wait_for_table(gateway);
     result.and(closed)
 }
 
-fn choose(wanted: Option<&str>) -> Outcome<Device> {
+/// Builds the gateway and, beside it, the device: what waits for a network leaves the processors to the compiler.
+fn build(wanted: Option<&str>, progress: &Progress) -> Outcome<(Device, PathBuf)> {
+    thread::scope(|scope| {
+        let gateway = scope.spawn(|| progress.part("gateway", build_gateway));
+        let device = choose(wanted, progress);
+        let gateway = gateway.join().map_err(|_| Problem::new("building the gateway panicked"))?;
+        Ok((device?, gateway?))
+    })
+}
+
+fn choose(wanted: Option<&str>, progress: &Progress) -> Outcome<Device> {
     // What is missing on this machine leads to the simulated device; firmware that does not compile does not.
-    let possible = || emulator::set_up().and_then(|()| Toolchain::find(RP2040));
+    let possible = || {
+        progress.part("emulator", emulator::set_up)?;
+        progress.part("compiler for firmware", || Toolchain::find(RP2040))
+    };
     match wanted {
         Some("simulated") => return Ok(Device::Simulated),
         Some("emulated") => drop(possible()?),
@@ -86,7 +100,8 @@ fn choose(wanted: Option<&str>) -> Outcome<Device> {
             }
         }
     }
-    firmware::build(EXAMPLE).map(|image| Device::Emulated { image })
+    let image = progress.part("firmware", || firmware::build(EXAMPLE));
+    image.map(|image| Device::Emulated { image })
 }
 
 fn build_gateway() -> Outcome<PathBuf> {
@@ -156,7 +171,12 @@ fn forward(errors: ChildStderr, sender: &Sender<String>) {
 }
 
 /// Waits for the address, tells what to do with it, and shows the time until the board ends.
-fn watch(board: &mut Child, gateway: &mut Gateway, seconds: Option<f64>) -> Outcome {
+fn watch(
+    board: &mut Child,
+    gateway: &mut Gateway,
+    seconds: Option<f64>,
+    progress: &Progress,
+) -> Outcome {
     let url = match gateway.ready.recv_timeout(READY_LIMIT) {
         Ok(url) => url,
         Err(RecvTimeoutError::Timeout) => {
@@ -169,6 +189,7 @@ fn watch(board: &mut Child, gateway: &mut Gateway, seconds: Option<f64>) -> Outc
         }
     };
     let until = seconds.map_or("until Ctrl-C".to_owned(), |seconds| format!("for {seconds} s"));
+    eprintln!("\nready after {}", progress.summary());
     eprintln!("\n  {url}/          a live page ({until})");
     eprintln!("  curl {url}/metrics   what Prometheus scrapes");
     eprintln!("  curl {url}/stats     the same as JSON\n");

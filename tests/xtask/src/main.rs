@@ -19,6 +19,7 @@ mod page;
 mod places;
 mod problem;
 mod process;
+mod progress;
 mod python;
 mod screenshots;
 mod size;
