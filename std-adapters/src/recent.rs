@@ -16,9 +16,12 @@
 //! value likewise.
 
 mod fading;
+mod kept;
 mod places;
+mod slot;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,8 +29,10 @@ use std::time::Duration;
 use tapes_core::metric::{Buckets, Distribution, Unit};
 use tapes_core::statistics::Summary;
 
-use self::fading::{Fading, Weight};
-use self::places::{add_at, growth, limits};
+use self::fading::Weight;
+use self::kept::Kept;
+use self::places::limits;
+use self::slot::Slot;
 use crate::fleet::value::Histogram;
 
 /// Parts of a window: what leaves it leaves a twelfth at a time.
@@ -77,7 +82,9 @@ pub(crate) struct Windows<K> {
     look: (u64, u64),
     weight: Weight,
     /// `None` is one for which there was no room.
-    known: BTreeMap<K, Option<Recent>>,
+    known: BTreeMap<K, Option<Box<Recent>>>,
+    /// What a histogram counted since the last look; kept for its memory.
+    growth: Vec<(u16, u64)>,
     /// Taken from the budget.
     bytes: usize,
     /// Most that may be; histograms beyond have no window.
@@ -103,7 +110,8 @@ impl<K: Ord> Windows<K> {
         let (slot, start) = ((micros(len) / SLOTS).max(1), micros(start));
         let budget = Arc::clone(budget);
         let (look, weight) = ((start, start), Weight::of(start, start));
-        Self { slot, look, weight, known: BTreeMap::new(), bytes: 0, bytes_max, budget }
+        let (known, growth) = (BTreeMap::new(), Vec::new());
+        Self { slot, look, weight, known, growth, bytes: 0, bytes_max, budget }
     }
 
     /// Begins a look at the source, by its clock; one that goes back stands still.
@@ -117,19 +125,22 @@ impl<K: Ord> Windows<K> {
     pub(crate) fn advance(&mut self, key: K, counts: &Histogram, from_zero: bool) {
         let ((before, now), slot) = (self.look, self.slot);
         let known = self.known.entry(key).or_insert_with(|| {
-            let recent = if from_zero {
-                Recent::new(before, Histogram::default())
+            Some(Box::new(if from_zero {
+                Recent::new(before)
             } else {
-                Recent::new(now, counts.clone())
-            };
-            Some(recent)
+                // What it has counted so far is no event.
+                Recent { kept: Kept::from(counts), ..Recent::new(now) }
+            }))
         });
         let Some(recent) = known else { return };
-        recent.advance(now, slot, counts, self.weight);
-        let (was, is) = (recent.accounted, recent.size_bytes());
-        recent.accounted = is;
-        let more = is.saturating_sub(was);
+        recent.advance(now, slot, counts, self.weight, &mut self.growth);
+        let is = recent.size_bytes();
+        let was = mem::replace(&mut recent.accounted, is);
+        if is == was {
+            return;
+        }
         let others = self.bytes.saturating_sub(was);
+        let more = is.saturating_sub(was);
         if others.saturating_add(is) > self.bytes_max || !self.budget.take(more) {
             self.budget.give_back(was);
             self.bytes = others;
@@ -176,61 +187,52 @@ struct Recent {
     began: u64,
     /// Microseconds of the last look.
     at: u64,
-    /// Counts at the last look, and their number.
-    last: Histogram,
-    count: u64,
+    /// Counts at the last look, and weights that fade.
+    kept: Kept,
     /// Ascending by number; none is older than the window.
     slots: VecDeque<Slot>,
-    fading: Fading,
+    /// Memory that the slots' counts take.
+    slots_bytes: usize,
     /// Memory taken from the budget.
     accounted: usize,
 }
 
-/// What happened in one slot.
-#[derive(Debug)]
-struct Slot {
-    /// Its begin in slots since the clock's zero.
-    number: u64,
-    sum: u64,
-    /// By place, ascending, none of them 0.
-    counts: Vec<(u16, u64)>,
-}
-
 impl Recent {
-    fn new(began: u64, last: Histogram) -> Self {
-        let (count, slots) = (last.count(), VecDeque::new());
-        Self { began, at: began, last, count, slots, fading: Fading::default(), accounted: 0 }
+    fn new(began: u64) -> Self {
+        let (kept, slots) = (Kept::default(), VecDeque::new());
+        Self { began, at: began, kept, slots, slots_bytes: 0, accounted: 0 }
     }
 
     fn size_bytes(&self) -> usize {
-        let slots = self
-            .slots
-            .iter()
-            .map(|slot| size_of::<Slot>() + slot.counts.capacity() * size_of::<(u16, u64)>());
-        let kept = self.last.buckets.capacity() + self.fading.capacity();
-        size_of::<Self>() + slots.sum::<usize>() + kept * size_of::<u64>()
+        let slots = self.slots.capacity() * size_of::<Slot>() + self.slots_bytes;
+        size_of::<Self>() + slots + self.kept.size_bytes()
     }
 
-    fn advance(&mut self, at: u64, slot: u64, counts: &Histogram, weight: Weight) {
+    fn advance(
+        &mut self,
+        at: u64,
+        slot: u64,
+        counts: &Histogram,
+        weight: Weight,
+        growth: &mut Vec<(u16, u64)>,
+    ) {
         let (from, to) = (self.at, at.max(self.at));
         self.at = to;
         let newest = number_at(to, slot);
-        while self.slots.front().is_some_and(|first| first.number + SLOTS <= newest) {
+        while let Some(first) = self.slots.front()
+            && first.number + SLOTS <= newest
+        {
+            self.slots_bytes -= first.size_bytes();
             self.slots.pop_front();
         }
-        let count = counts.count();
-        if count == self.count {
+        let sum = self.kept.advance(counts, weight, growth);
+        if growth.is_empty() {
             return;
         }
-        self.count = count;
-        let sum = counts.sum.wrapping_sub(self.last.sum);
-        let places = growth(&self.last, counts);
-        self.last.clone_from(counts);
-        self.fading.add(&places, weight);
         // What is before the window goes nowhere.
         let oldest = (newest + 1).saturating_sub(SLOTS).max(number_at(from + 1, slot));
         if from == to || number_at(from + 1, slot) == newest {
-            self.add(newest, sum, &places, |n| n);
+            self.add(newest, sum, growth, |n| n);
             return;
         }
         let spread = Spread { from, to };
@@ -238,29 +240,18 @@ impl Recent {
             let begin = (number * slot).max(from);
             let end = ((number + 1) * slot).min(to);
             let share = |n: u64| spread.until(n, end) - spread.until(n, begin);
-            self.add(number, share(sum), &places, share);
+            self.add(number, share(sum), growth, share);
         }
     }
 
-    fn add(&mut self, number: u64, sum: u64, places: &[(u16, u64)], share: impl Fn(u64) -> u64) {
-        let counts = places.iter().map(|(place, n)| (*place, share(*n))).filter(|(_, n)| *n > 0);
-        let Some(slot) = self.slots.back_mut().filter(|last| last.number == number) else {
-            let mut slot = Slot { number, sum, counts: Vec::with_capacity(places.len()) };
-            slot.counts.extend(counts);
-            self.slots.push_back(slot);
-            return;
-        };
-        slot.sum = slot.sum.wrapping_add(sum);
-        for (place, n) in counts {
-            match slot.counts.binary_search_by_key(&place, |(place, _)| *place) {
-                Ok(i) => {
-                    if let Some((_, known)) = slot.counts.get_mut(i) {
-                        *known = known.saturating_add(n);
-                    }
-                }
-                Err(i) => slot.counts.insert(i, (place, n)),
-            }
+    fn add(&mut self, number: u64, sum: u64, growth: &[(u16, u64)], share: impl Fn(u64) -> u64) {
+        if self.slots.back().is_none_or(|last| last.number != number) {
+            self.slots.push_back(Slot::new(number));
         }
+        let Some(slot) = self.slots.back_mut() else { return };
+        let before = slot.size_bytes();
+        slot.add(sum, growth, share);
+        self.slots_bytes += slot.size_bytes() - before;
     }
 
     fn reading(
@@ -271,10 +262,7 @@ impl Recent {
         unit: Unit<'_>,
     ) -> RecentReading {
         let mut sum = Histogram::default();
-        for slot in &self.slots {
-            sum.sum = sum.sum.wrapping_add(slot.sum);
-            slot.counts.iter().for_each(|(place, n)| add_at(&mut sum, *place, *n));
-        }
+        self.slots.iter().for_each(|slot| slot.add_to(&mut sum));
         let oldest = (number_at(self.at, slot) + 1).saturating_sub(SLOTS);
         let seconds = seconds(self.at - self.began.max(oldest * slot).min(self.at));
         let count = sum.count();
@@ -286,7 +274,7 @@ impl Recent {
             seconds,
             window: (count > 0).then(|| summary(sum)),
             rate: if seconds > 0.0 { count as f64 / seconds } else { 0.0 },
-            decayed: self.fading.counts(self::seconds(self.at)).map(summary),
+            decayed: self.kept.decayed(self::seconds(self.at)).map(summary),
         }
     }
 }

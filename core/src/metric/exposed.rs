@@ -214,6 +214,20 @@ const fn is_valid(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// The bytes of names by the bytes that they stand for.
+#[cfg(feature = "std")]
+static MANGLED: [u8; 256] = {
+    let mut mangled = [b'_'; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        if is_valid(byte) {
+            mangled[byte as usize] = byte;
+        }
+        byte += 1;
+    }
+    mangled
+};
+
 /// Returns the character that stands for `c` in a name.
 fn mangled(c: char) -> char {
     if c.is_ascii_alphanumeric() { c } else { '_' }
@@ -232,6 +246,22 @@ pub(crate) fn begins_reserved(name: &str) -> bool {
 
 /// Writes `text`, `_` for every character that a name may not have.
 pub(crate) fn write_mangled(out: &mut dyn Write, text: &str) -> fmt::Result {
+    // All at once, where the code for it does not count.
+    #[cfg(feature = "std")]
+    {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let mut buffer = [0u8; crate::name::NAME_LEN_MAX];
+        if let Some(mangled) = buffer.get_mut(..text.len())
+            && text.is_ascii()
+        {
+            for (to, from) in mangled.iter_mut().zip(text.as_bytes()) {
+                *to = MANGLED.get(usize::from(*from)).copied().unwrap_or(b'_');
+            }
+            return out.write_str(core::str::from_utf8(mangled).unwrap_or_default());
+        }
+    }
     let mut rest = text;
     loop {
         // The first byte of a longer character is none of these either, so this is a boundary.

@@ -155,13 +155,13 @@ macro_rules! metrics {
                 __group: $crate::metric::Group::new(
                     &ENTRIES,
                     $crate::__private::metrics(DECLARED),
-                    WORDS.all(),
+                    WORDS.run(0, $Type::WORDS),
                 ),
                 $(
                     $field: $crate::__declare!(
                         $crate::__private::run_of(
                             DECLARED,
-                            WORDS.all(),
+                            WORDS.run(0, $Type::WORDS),
                             ::core::concat!($prefix, ".", ::core::stringify!($field)),
                         );
                         [$($labels)?] $kind $(<$value_type>)? $([$($options)*])?
@@ -177,7 +177,8 @@ macro_rules! metrics {
 #[macro_export]
 macro_rules! __words {
     ($WORDS:ident, $Type:ident) => {
-        static $WORDS: $crate::metric::Words<{ $Type::WORDS }> = $crate::metric::Words::new();
+        static $WORDS: $crate::metric::Words<{ $crate::__private::lane_words($Type::WORDS) }> =
+            $crate::metric::Words::new();
     };
     ($WORDS:ident, $Type:ident, $words:path) => {
         const $WORDS: &$crate::metric::Words<{ $Type::WORDS }> = &$words;

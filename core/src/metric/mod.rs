@@ -50,4 +50,5 @@ pub mod __private {
         total_words,
     };
     pub use super::spec::{Amount, Spec, gauge_kind};
+    pub use super::storage::lane_words;
 }

@@ -6,9 +6,13 @@ use crate::sync::{Cell, LANES, SUM_WORDS, Section, Word, read_sum};
 ///
 /// [`metrics!`](crate::metrics) and [`Registry`](crate::Registry) make these; a handle borrows a
 /// [`Run`] of them.
+///
+/// Where threads have lanes, words begin on a cache line of 64 bytes, and the macros make the lanes
+/// of a group whole lines, so that no two threads write to the same one.
 #[derive(Debug)]
+#[cfg_attr(all(feature = "std", feature = "lanes-1"), repr(align(64)))]
 pub struct Words<const N: usize> {
-    /// Lane-major, so that the words of one core or thread share no cache line with another's.
+    /// Lane-major: the words of one core or thread lie together.
     lanes: [[Cell; N]; LANES],
 }
 
@@ -35,6 +39,18 @@ impl<const N: usize> Words<N> {
     #[must_use]
     pub const fn run(&self, offset: usize, len: usize) -> Run<'_> {
         self.all().run(offset, len)
+    }
+}
+
+/// Returns how many words a lane of `words` takes: whole cache lines where threads have lanes.
+#[must_use]
+pub const fn lane_words(words: usize) -> usize {
+    /// Words of a cache line.
+    const LINE: usize = 64 / size_of::<Cell>();
+    if cfg!(all(feature = "std", feature = "lanes-1")) {
+        words.next_multiple_of(LINE)
+    } else {
+        words
     }
 }
 

@@ -87,7 +87,7 @@ impl Parent {
         let mut buffer = Buffer::new();
         let given = self.name(metric.name.as_str(self.child.rendered));
         let name = self.view.keep(given, given.render(&mut buffer)?)?;
-        self.view.fill(Slot::Link { name, metric, run: self.child.run(metric) })
+        self.view.fill(Slot::Link { name, metric, run: self.child.run(metric) }).map(drop)
     }
 }
 

@@ -9,6 +9,8 @@
 mod attach;
 mod details;
 mod exclusive;
+#[cfg(feature = "std")]
+mod index;
 mod name;
 mod producer;
 mod slot;
@@ -53,12 +55,13 @@ use slot::Slot;
 ///
 /// # Footprint
 ///
-/// `METRICS` slots, `WORDS` words for each lane and one word, all in .bss.
+/// `METRICS` slots, `WORDS` words for each lane and one word, all in .bss; with `std` another word
+/// for each slot, by which names are found.
 ///
 /// # Limits
 ///
-/// Metrics are never removed; reporters [filter](crate::Source::filter). Looking a name up compares
-/// it with all names: keep the handle. Registries join others under a prefix only with `std`; where
+/// Metrics are never removed; reporters [filter](crate::Source::filter). Looking a name up without
+/// `std` compares it with all names: keep the handle. Registries join others under a prefix only with `std`; where
 /// there is none, set-up code takes a [`RegistryView`] and registers in the one that there is.
 #[derive(Debug)]
 pub struct Registry<const METRICS: usize, const WORDS: usize, const RENDERED: usize = 0> {
@@ -73,6 +76,9 @@ pub struct Registry<const METRICS: usize, const WORDS: usize, const RENDERED: us
     /// The registry that this one is attached to.
     #[cfg(feature = "std")]
     parent: Once<attach::Parent>,
+    /// Heads of the chains of names.
+    #[cfg(feature = "std")]
+    heads: [Cell; METRICS],
 }
 
 impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
@@ -90,6 +96,8 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
             rendered: [const { Once::new() }; RENDERED],
             #[cfg(feature = "std")]
             parent: Once::new(),
+            #[cfg(feature = "std")]
+            heads: [const { Cell::ZERO }; METRICS],
         }
     }
 
@@ -106,6 +114,8 @@ impl<const METRICS: usize, const WORDS: usize, const RENDERED: usize>
             rendered: core::marker::PhantomData,
             #[cfg(feature = "std")]
             parent: &self.parent,
+            #[cfg(feature = "std")]
+            index: index::Index::new(&self.heads),
             details: &PLAIN,
         }
     }

@@ -143,6 +143,9 @@ pub(crate) struct Metric {
     pub(super) shape: Shape,
     /// First word in the registry's words.
     pub(super) offset: u32,
+    /// The rest of its chain in the index of names.
+    #[cfg(feature = "std")]
+    pub(super) next: crate::sync::Word,
 }
 
 impl Metric {

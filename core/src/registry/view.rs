@@ -51,6 +51,8 @@ pub struct RegistryView<'r> {
     /// The registry that this one is attached to.
     #[cfg(feature = "std")]
     pub(super) parent: &'r Once<super::attach::Parent>,
+    #[cfg(feature = "std")]
+    pub(super) index: super::index::Index<'r>,
     pub(super) details: &'static Details,
 }
 
@@ -239,7 +241,7 @@ impl<'r> RegistryView<'r> {
                 }
                 if conflict.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             });
-            conflict.map_or_else(|| self.fill(Slot::Group(group)), Err)
+            conflict.map_or_else(|| self.fill(Slot::Group(group)).map(drop), Err)
         })
     }
 
@@ -297,9 +299,20 @@ impl<'r> RegistryView<'r> {
             self.parent_takes(&wanted.describe(rendered))?;
             let offset_word = u32::try_from(offset).map_err(|_| RegisterError::WordsFull)?;
             let name = self.keep(name, rendered)?;
-            self.fill(Slot::Metric(Metric { name, shape: wanted, offset: offset_word }))?;
+            let slot = self.fill(Slot::Metric(Metric {
+                name,
+                shape: wanted,
+                offset: offset_word,
+                #[cfg(feature = "std")]
+                next: self.index.next(rendered),
+            }))?;
             #[cfg(feature = "std")]
-            self.tell_parent(rendered);
+            {
+                self.index.insert(rendered, slot);
+                self.tell_parent(rendered);
+            }
+            #[cfg(not(feature = "std"))]
+            let _ = slot;
             Ok(self.words.run(offset, wanted.words()))
         })
     }
@@ -338,7 +351,13 @@ impl<'r> RegistryView<'r> {
         })
     }
 
+    #[cfg(feature = "std")]
     pub(super) fn find(&self, name: &str) -> Option<&'r Metric> {
+        self.index.find(name, self.slots)
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn find(&self, name: &str) -> Option<&'r Metric> {
         let rendered = self.rendered;
         self.own().find(|metric| metric.name.as_str(rendered) == name)
     }
@@ -354,11 +373,12 @@ impl<'r> RegistryView<'r> {
         if free { Ok(()) } else { Err(RegisterError::MetricsFull) }
     }
 
-    /// Fills the next free slot; called under the lock.
-    pub(super) fn fill(&self, slot: Slot) -> Result<(), RegisterError> {
-        let free = self.slots.iter().find(|slot| slot.get().is_none());
-        let Some(free) = free else { return Err(RegisterError::MetricsFull) };
-        free.set(slot).map_err(|_| RegisterError::MetricsFull)
+    /// Fills the next free slot and returns its number; called under the lock.
+    pub(super) fn fill(&self, slot: Slot) -> Result<usize, RegisterError> {
+        let mut slots = self.slots.iter().enumerate();
+        let free = slots.find(|(_, slot)| slot.get().is_none());
+        let Some((number, free)) = free else { return Err(RegisterError::MetricsFull) };
+        free.set(slot).map(|()| number).map_err(|_| RegisterError::MetricsFull)
     }
 
     /// Returns what stands in the way of a new metric of that name.

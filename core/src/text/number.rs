@@ -45,6 +45,29 @@ struct Digits {
 }
 
 impl Digits {
+    /// Two digits at a time, from a table: twice as fast, where 200 bytes do not count.
+    #[cfg(feature = "std")]
+    fn new(value: u64) -> Self {
+        let mut digits = Self { bytes: [b'0'; 20], start: 20 };
+        let mut high = value;
+        let (pairs, _) = digits.bytes.as_chunks_mut::<2>();
+        for slot in pairs.iter_mut().rev() {
+            *slot = PAIRS.get((high % 100) as usize).copied().unwrap_or_default();
+            digits.start = digits.start.wrapping_sub(2);
+            high /= 100;
+            if high == 0 {
+                break;
+            }
+        }
+        if digits.bytes.get(digits.start) == Some(&b'0') && value != 0 {
+            digits.start = digits.start.wrapping_add(1);
+        } else if value == 0 {
+            digits.start = 19;
+        }
+        digits
+    }
+
+    #[cfg(not(feature = "std"))]
     fn new(value: u64) -> Self {
         let mut digits = Self { bytes: [b'0'; 20], start: 20 };
         let mut high = value;
@@ -72,6 +95,20 @@ impl Digits {
     }
 }
 
+/// The numbers below 100, of two digits.
+#[cfg(feature = "std")]
+static PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut i = 0;
+    while i < 100 {
+        #[expect(clippy::cast_possible_truncation, reason = "decimal digits")]
+        let pair = [b'0' + (i / 10) as u8, b'0' + (i % 10) as u8];
+        pairs[i] = pair;
+        i += 1;
+    }
+    pairs
+};
+
 #[expect(clippy::cast_possible_truncation, reason = "a decimal digit")]
 const fn low_byte(digit: u64) -> u8 {
     digit as u8
@@ -89,6 +126,22 @@ fn ascii(bytes: &[u8]) -> &str {
 /// Only those of `out`.
 pub fn write_u64(out: &mut dyn Write, value: u64) -> Result {
     out.write_str(Digits::new(value).as_str())
+}
+
+/// Writes `value` in decimal and ends the line.
+pub(super) fn write_u64_line(out: &mut dyn Write, value: u64) -> Result {
+    #[cfg(feature = "std")]
+    {
+        let mut line = heapless::String::<21, u8>::new();
+        line.push_str(Digits::new(value).as_str()).map_err(|_| core::fmt::Error)?;
+        line.push('\n').map_err(|_| core::fmt::Error)?;
+        out.write_str(&line)
+    }
+    #[cfg(not(feature = "std"))]
+    {
+        write_u64(out, value)?;
+        out.write_str("\n")
+    }
 }
 
 /// Writes `value` in decimal, with a sign if it is negative.
@@ -121,6 +174,9 @@ pub fn write_i64(out: &mut dyn Write, value: i64) -> Result {
 /// Only those of `out`.
 pub fn write_scaled(out: &mut dyn Write, raw: u64, per: u32) -> Result {
     let Some(divisor) = NonZeroU32::new(per) else { return write_u64(out, raw) };
+    if divisor == NonZeroU32::MIN {
+        return write_u64(out, raw);
+    }
     if !has_end(divisor) {
         return write_f64(out, ratio(raw, per), Form::Short);
     }
@@ -129,6 +185,10 @@ pub fn write_scaled(out: &mut dyn Write, raw: u64, per: u32) -> Result {
     let mut rest = raw % wide;
     if rest == 0 {
         return Ok(());
+    }
+    #[cfg(feature = "std")]
+    if let Some(places) = power_of_ten(per) {
+        return write_fraction(out, rest, places.unsigned_abs() as usize);
     }
     // At most one digit for each factor 2 of a `u32`, or for each factor 5.
     let mut digits = [b'0'; 32];
@@ -144,6 +204,16 @@ pub fn write_scaled(out: &mut dyn Write, raw: u64, per: u32) -> Result {
     }
     out.write_str(".")?;
     out.write_str(ascii(digits.get(..len).unwrap_or(&digits)))
+}
+
+/// Writes a point and so many decimal places, which are not all 0, without zeros at the end.
+#[cfg(feature = "std")]
+fn write_fraction(out: &mut dyn Write, fraction: u64, places: usize) -> Result {
+    // Leading zeros are there: fewer than 20 digits are filled.
+    let digits = Digits::new(fraction);
+    let places = digits.bytes.get(digits.bytes.len().saturating_sub(places)..).unwrap_or_default();
+    out.write_str(".")?;
+    out.write_str(ascii(places).trim_end_matches('0'))
 }
 
 /// Writes `raw / per` with a sign if it is negative; else as [`write_scaled`].

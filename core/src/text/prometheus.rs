@@ -36,13 +36,17 @@
 //! **Limits.** No timestamps, exemplars or `_created`. Native histograms have no text form that
 //! servers read.
 
+#[cfg(feature = "std")]
+mod line;
+
 use core::fmt::{Debug, Display, Formatter, Result, Write};
 use core::ops::ControlFlow;
 
 use super::escaping::NameWriter;
 pub use super::escaping::{EscapedName, Escaping};
 use super::number::{
-    Form, write_f32_scaled, write_f64, write_f64_scaled, write_scaled, write_scaled_i64, write_u64,
+    Form, write_f32_scaled, write_f64, write_f64_scaled, write_scaled, write_scaled_i64,
+    write_u64_line,
 };
 pub use crate::metric::exposed::Family;
 use crate::metric::exposed::{begins_reserved, is_same_name, write_mangled};
@@ -141,6 +145,8 @@ pub struct Encoder<'w> {
     names: NameWriter,
     classic: Classic<'w>,
     is_classic: IsClassic,
+    #[cfg(feature = "std")]
+    lines: line::Lines,
 }
 
 impl Debug for Encoder<'_> {
@@ -155,7 +161,15 @@ impl<'w> Encoder<'w> {
     pub fn new(out: &'w mut dyn Write, format: Format) -> Self {
         let classic = Classic { scale: CLASSIC_SCALE_DEFAULT, bounds: &[] };
         let names = NameWriter::UNDERSCORES;
-        Self { out, format, names, classic, is_classic: is_classic_of_scale }
+        Self {
+            out,
+            format,
+            names,
+            classic,
+            is_classic: is_classic_of_scale,
+            #[cfg(feature = "std")]
+            lines: line::Lines::default(),
+        }
     }
 
     /// Sets how fine the classic buckets are: `2^scale` of them an octave, where the metric itself
@@ -260,6 +274,7 @@ impl<'w> Encoder<'w> {
         }
         series.write(self.out, &self.names, "", None)?;
         match value {
+            Value::Unsigned(value) if per <= 1 => return write_u64_line(self.out, *value),
             Value::Unsigned(value) => write_scaled(self.out, *value, per)?,
             Value::Signed(value) => write_scaled_i64(self.out, *value, per)?,
             Value::F32(value) => write_f32_scaled(self.out, *value, per, Form::Short)?,
@@ -296,13 +311,15 @@ impl<'w> Encoder<'w> {
         let sum = distribution.sum();
         let geometry = distribution.geometry();
         let mut seen = distribution.zero();
+        #[cfg(feature = "std")]
+        self.lines.begin(series, &self.names);
         if (self.is_classic)(&self.classic, geometry, None) {
-            self.bucket(series, Bound::At(geometry.lower(0)), seen)?;
+            self.bucket(series, Bound::At { geometry, place: 0 }, seen)?;
         }
         for i in 0..geometry.len.min(BUCKETS_MAX) {
             seen = seen.wrapping_add(distribution.bucket(i));
             if (self.is_classic)(&self.classic, geometry, Some(i)) {
-                self.bucket(series, Bound::At(geometry.upper(i)), seen)?;
+                self.bucket(series, Bound::At { geometry, place: i.wrapping_add(1) }, seen)?;
             }
         }
         seen = seen.wrapping_add(distribution.overflow());
@@ -311,14 +328,15 @@ impl<'w> Encoder<'w> {
         write_scaled(self.out, sum, series.descriptor.unit.per())?;
         self.out.write_str("\n")?;
         series.write(self.out, &self.names, "_count", None)?;
-        write_u64(self.out, seen)?;
-        self.out.write_str("\n")
+        write_u64_line(self.out, seen)
     }
 
     fn bucket(&mut self, series: &Series<'_, '_>, bound: Bound, count: u64) -> Result {
+        #[cfg(feature = "std")]
+        self.lines.write(self.out, series, &self.names, bound)?;
+        #[cfg(not(feature = "std"))]
         series.write(self.out, &self.names, "_bucket", Some(bound))?;
-        write_u64(self.out, count)?;
-        self.out.write_str("\n")
+        write_u64_line(self.out, count)
     }
 }
 
@@ -342,8 +360,23 @@ fn is_classic_of_list(classic: &Classic<'_>, geometry: Buckets, bucket: Option<u
 /// The upper bound of a classic bucket.
 #[derive(Clone, Copy)]
 enum Bound {
-    At(f64),
+    /// That of the zero bucket at place 0, else of the bucket before.
+    At {
+        geometry: Buckets,
+        place: u32,
+    },
     Infinite,
+}
+
+impl Bound {
+    fn value(self) -> f64 {
+        match self {
+            Self::At { geometry, place } => {
+                place.checked_sub(1).map_or_else(|| geometry.lower(0), |i| geometry.upper(i))
+            }
+            Self::Infinite => f64::INFINITY,
+        }
+    }
 }
 
 /// What all lines of one metric have in common.
@@ -363,11 +396,37 @@ impl Series<'_, '_> {
         suffix: &str,
         bound: Option<Bound>,
     ) -> Result {
+        let Some(bound) = bound else {
+            let has_labels = self.write_labels(out, names, suffix)?;
+            return out.write_str(if has_labels { "} " } else { " " });
+        };
+        self.write_up_to_bound(out, names, suffix)?;
+        write_f64(out, bound.value(), Form::Canonical)?;
+        out.write_str("\"} ")
+    }
+
+    /// Writes name, suffix, labels and what stands before a bound.
+    fn write_up_to_bound(&self, out: &mut dyn Write, names: &NameWriter, suffix: &str) -> Result {
+        let has_labels = self.write_labels(out, names, suffix)?;
+        out.write_str(if has_labels { ",le=\"" } else { "{le=\"" })
+    }
+
+    /// Writes name, suffix and labels. Returns whether a bracket is open.
+    fn write_labels(
+        &self,
+        out: &mut dyn Write,
+        names: &NameWriter,
+        suffix: &str,
+    ) -> core::result::Result<bool, core::fmt::Error> {
         let is_quoted = (names.quotes)(&self.family);
-        out.write_str(if is_quoted { "{\"" } else { "" })?;
+        if is_quoted {
+            out.write_str("{\"")?;
+        }
         (names.write)(&self.family, false, out)?;
         out.write_str(suffix)?;
-        out.write_str(if is_quoted { "\"" } else { "" })?;
+        if is_quoted {
+            out.write_str("\"")?;
+        }
         let mut before = if is_quoted { "," } else { "{" };
         for (name, value) in self.extra {
             write_label(out, &mut before, LabelName { prefix: "", name }, value)?;
@@ -376,17 +435,7 @@ impl Series<'_, '_> {
         for (name, value) in own.chain(self.descriptor.labels.iter()) {
             write_label(out, &mut before, LabelName::new(self.extra, name), value)?;
         }
-        if let Some(bound) = bound {
-            out.write_str(before)?;
-            before = ",";
-            out.write_str("le=\"")?;
-            match bound {
-                Bound::At(bound) => write_f64(out, bound, Form::Canonical)?,
-                Bound::Infinite => out.write_str("+Inf")?,
-            }
-            out.write_str("\"")?;
-        }
-        out.write_str(if before == "{" { " " } else { "} " })
+        Ok(before == ",")
     }
 }
 

@@ -1,8 +1,7 @@
 //! Weights that fade: how much of what was counted is still felt.
 
-use super::places::{OVERFLOW, add_at, whole};
+use super::places::whole;
 use super::seconds;
-use crate::fleet::value::Histogram;
 
 /// How fast weights fade, a second; that of tapes and Dropwizard.
 const ALPHA: f64 = 0.015;
@@ -28,6 +27,14 @@ pub(super) struct Weight {
 }
 
 impl Weight {
+    /// The weight of what happened before anybody looked.
+    pub(super) const NOTHING: Self = Self { landmark: 0.0, weight: 0.0 };
+
+    /// Returns the weight of one event.
+    pub(super) const fn of_one(self) -> f64 {
+        self.weight
+    }
+
     pub(super) fn of(from: u64, to: u64) -> Self {
         let landmark = seconds(to / LANDMARK * LANDMARK);
         let (from, to) = (seconds(from), seconds(to));
@@ -37,58 +44,38 @@ impl Weight {
     }
 }
 
-/// Weights that fade, beside that of an event at a landmark.
+/// Since when weights fade.
 #[derive(Debug, Default)]
 pub(super) struct Fading {
     /// Seconds.
     landmark: f64,
-    /// By place; the overflow is apart.
-    weights: Vec<f64>,
-    overflow: f64,
 }
 
 impl Fading {
-    /// Returns the number of weights that there is memory for.
-    pub(super) fn capacity(&self) -> usize {
-        self.weights.capacity()
+    /// Begins a look. Returns what all weights are to be multiplied by, if at all: they are those
+    /// beside an event at the new landmark then.
+    pub(super) fn begin(&mut self, weight: Weight) -> Option<f64> {
+        (weight.landmark > self.landmark).then(|| {
+            let factor = (-ALPHA * (weight.landmark - self.landmark)).exp();
+            self.landmark = weight.landmark;
+            factor
+        })
     }
 
-    pub(super) fn add(&mut self, places: &[(u16, u64)], Weight { landmark, weight }: Weight) {
-        if landmark > self.landmark {
-            let factor = (-ALPHA * (landmark - self.landmark)).exp();
-            self.weights.iter_mut().for_each(|weight| *weight *= factor);
-            self.overflow *= factor;
-            self.landmark = landmark;
-        }
-        for (place, n) in places {
-            let more = *n as f64 * weight;
-            if *place == OVERFLOW {
-                self.overflow += more;
-                continue;
-            }
-            let place = usize::from(*place);
-            if self.weights.len() <= place {
-                self.weights.resize(place + 1, 0.0);
-            }
-            if let Some(known) = self.weights.get_mut(place) {
-                *known += more;
-            }
-        }
-    }
-
-    /// Returns the weights as counts that add up to about [`SCALE`]; `None` if nothing is left.
-    pub(super) fn counts(&self, now: f64) -> Option<Histogram> {
-        let total = self.weights.iter().sum::<f64>() + self.overflow;
+    /// Returns how weights that add up to `total` become counts; `None` if nothing is left of them.
+    pub(super) fn scale(&self, total: f64, now: f64) -> Option<Scale> {
         let left = total * (-ALPHA * (now - self.landmark)).exp();
-        // Also if it is not a number.
-        if left.is_nan() || left < WEIGHT_MIN {
-            return None;
-        }
-        let mut counts = Histogram::default();
-        for (place, weight) in (0..).zip(&self.weights) {
-            add_at(&mut counts, place, whole(weight / total * SCALE));
-        }
-        counts.overflow = whole(self.overflow / total * SCALE);
-        Some(counts)
+        // A number of which nothing can be said is not more.
+        (left >= WEIGHT_MIN).then_some(Scale(SCALE / total))
+    }
+}
+
+/// Makes counts of weights, which add up to about [`SCALE`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale(f64);
+
+impl Scale {
+    pub(super) fn count(self, weight: f64) -> u64 {
+        whole(weight * self.0)
     }
 }

@@ -25,18 +25,6 @@ pub(super) fn add_at(counts: &mut Histogram, place: u16, n: u64) {
     *count = count.saturating_add(n);
 }
 
-/// Returns what was counted since, by place; nothing of what fell.
-pub(super) fn growth(last: &Histogram, counts: &Histogram) -> Vec<(u16, u64)> {
-    let before = last.buckets.iter().copied().chain(std::iter::repeat(0));
-    let buckets = (1..OVERFLOW).zip(counts.buckets.iter().copied().zip(before));
-    std::iter::once((0, (counts.zero, last.zero)))
-        .chain(buckets)
-        .chain([(OVERFLOW, (counts.overflow, last.overflow))])
-        .filter_map(|(place, (now, before))| Some((place, now.checked_sub(before)?)))
-        .filter(|(_, n)| *n > 0)
-        .collect()
-}
-
 /// Returns the smallest and the largest raw value that there can be, of values that are among
 /// `all`.
 pub(super) fn limits(

@@ -42,13 +42,13 @@ const LIMITS: [Limit; 7] = [
     limit("counter", "counter, increment", OFTEN, 19),
     limit("gauge", "gauge, set", OFTEN, 17),
     Limit { without: Some("values"), ..limit("histogram", "histogram, record", OFTEN, 82) },
-    limit("look-up", "registry, one of 100 by name", OFTEN, 2_900),
+    limit("look-up", "registry, one of 100 by name", OFTEN, 1_000),
     Limit {
         without: Some("work"),
         ..limit("report", "report of a typical board, all 19 values", SELDOM, 53_000)
     },
-    limit("receive", "receiving that report, from bytes to fleet", SELDOM, 94_000),
-    limit("page", "page of 100 counters and 10 timers", SELDOM, 1_440_000),
+    limit("receive", "receiving that report, from bytes to fleet", SELDOM, 80_000),
+    limit("page", "page of 100 counters and 10 timers", SELDOM, 620_000),
 ];
 
 /// `cargo xtask instructions`.
