@@ -6,6 +6,7 @@ import { el, exact, perSecond, rounded, setText, shown } from "./format.js";
 const NAMES = {
   value: "value", count: "count", sum: "sum", min: "smallest", max: "largest", mean: "mean", stddev: "standard deviation",
   q50: "p50", q75: "p75", q95: "p95", q98: "p98", q99: "p99", q999: "p99.9",
+  lifetime_q50: "p50", lifetime_q75: "p75", lifetime_q95: "p95", lifetime_q98: "p98", lifetime_q99: "p99", lifetime_q999: "p99.9",
   m1: "rate, 1 min", m5: "rate, 5 min", m15: "rate, 15 min", mean_rate: "rate, mean",
 };
 const RATES = ["m1", "m5", "m15", "mean_rate"];
@@ -67,9 +68,18 @@ export class Detail {
     for (const [key, value] of Object.entries(series.stats)) {
       // Nobody keeps rates of sums over devices.
       if (Object.hasOwn(NAMES, key) && !(value === null && RATES.includes(key))) {
-        this.#row(key, NAMES[key], this.#text(key, value), value);
+        this.#row(key, NAMES[key] + this.#when(key), this.#text(key, value), value);
       }
     }
+  }
+
+  /** Of which time a quantile is, where two kinds are shown. */
+  #when(key) {
+    const { window } = this.series;
+    if (window === null || !/^(lifetime_)?q\d/.test(key)) {
+      return "";
+    }
+    return key.startsWith("lifetime_") ? ", all time" : `, ${window}`;
   }
 
   #text(key, value) {
@@ -80,12 +90,13 @@ export class Detail {
   }
 
   #row(key, name, text, value) {
-    let cell = this.cells.get(key);
+    let [head, cell] = this.cells.get(key) ?? [];
     if (!cell) {
-      cell = el("td", { "data-key": key });
-      this.cells.set(key, cell);
-      this.body.append(el("tr", null, el("th", { scope: "row" }, name), cell));
+      [head, cell] = [el("th", { scope: "row" }), el("td", { "data-key": key })];
+      this.cells.set(key, [head, cell]);
+      this.body.append(el("tr", null, head, cell));
     }
+    setText(head, name);
     setText(cell, text);
     if (value !== undefined) {
       cell.title = String(value);

@@ -41,6 +41,17 @@ export class Series {
     return this.stats.value ?? this.stats.count ?? null;
   }
 
+  /** A quantile of the last moments or, if nothing came then, of all time. */
+  quantile(key) {
+    return this.stats[key] ?? this.stats[`lifetime_${key}`] ?? null;
+  }
+
+  /** When the quantiles are of: `last 60 s`, or null if only those of all time are kept. */
+  get window() {
+    const seconds = this.stats.window_seconds;
+    return seconds === undefined ? null : `last ${seconds ?? 0} s`;
+  }
+
   set(stats, isFresh, buckets) {
     this.stats = stats;
     this.isFresh = isFresh;

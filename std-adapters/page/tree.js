@@ -182,8 +182,9 @@ function fill({ element, series, value, rate }) {
   const { stats, unit } = series;
   if (series.isHistogram) {
     const isEmpty = !(Number(stats.count) > 0);
-    setText(value, isEmpty ? "none yet" : `${rounded(stats.q50, unit)} · p99 ${rounded(stats.q99, unit)}`);
-    value.title = `count ${stats.count}`;
+    setText(value, isEmpty ? "none yet" : `${rounded(series.quantile("q50"), unit)} · p99 ${rounded(series.quantile("q99"), unit)}`);
+    const of = (stats.q50 ?? null) === null ? null : series.window;
+    value.title = `p50 and p99 of ${of ? `the ${of}` : "all time"}, count ${stats.count}`;
   } else {
     const short = series.isCounting && unit === "" ? "" : ` ${unitOf(unit)}`;
     setText(value, series.number === null ? "unset" : `${fitting(series.number)}${short}`.trimEnd());

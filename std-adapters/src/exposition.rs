@@ -24,7 +24,7 @@ pub(crate) use self::local::{Plan, write_source};
 pub(crate) use self::names::names_of;
 #[cfg(any(feature = "http", feature = "push"))]
 pub use self::protobuf::ProtobufWriter;
-pub(crate) use self::tree::{Leaf, write_lately, write_part};
+pub(crate) use self::tree::{Leaf, write_lately, write_part, write_watched};
 
 /// Takes an exposition family by family: each once, and its samples after it.
 pub trait FamilyWriter {

@@ -191,7 +191,7 @@ impl<S: Source + Sync> Exposition for Local<S> {
 
     fn live(&self, out: &mut dyn LiveWriter) -> fmt::Result {
         out.section(&Section::Process);
-        self.visit(&mut |sample, (rates, _)| {
+        self.visit(&mut |sample, (rates, recent)| {
             let Sample { cell, value, .. } = &sample;
             let descriptor = &sample.descriptor();
             out.value(&LiveValue {
@@ -200,6 +200,7 @@ impl<S: Source + Sync> Exposition for Local<S> {
                 cell: *cell,
                 value,
                 rates,
+                recent: recent.as_ref(),
                 is_fresh: true,
             });
         });

@@ -16,6 +16,7 @@ await page.getByText("live", { exact: true }).first().waitFor();
 assert.deepEqual((await page.locator(".source .name").allInnerTexts()).slice(1), Object.keys(stats));
 
 let compared = 0;
+let lately = 0;
 for (const device of Object.keys(stats)) {
   await page.locator(".source", { hasText: device }).click();
   const rows = page.locator(".row:not(.branch)");
@@ -28,13 +29,16 @@ for (const device of Object.keys(stats)) {
     const enumerated = labels.join().split(", ").filter((label) => label.startsWith("fault="));
     const path = [...name.split("."), ...enumerated.map((label) => label.slice(6))];
     const wanted = path.reduce((tree, segment) => tree[segment], stats[device]);
-    for (const [key, now] of Object.entries(wanted)) {
-      // The page shows quantiles of all time; what /stats has of the last minute moves on.
-      const value = wanted[`lifetime_${key}`] ?? now;
-      if (/^(window|decayed|lifetime)_/.test(key) || (value === null && key !== "value")) {
+    for (const [key, value] of Object.entries(wanted)) {
+      if (/^(window|decayed)_/.test(key) || (value === null && key !== "value")) {
         continue;
       }
       const cell = page.locator(`aside td[data-key="${key}"]`);
+      if ("window_seconds" in wanted && /^(lifetime_)?q/.test(key)) {
+        const when = key.startsWith("lifetime_") ? /^p[\d.]+, all time$/ : /^p[\d.]+, last \d+ s$/;
+        assert.match(await page.locator(`aside tr:has(td[data-key="${key}"]) th`).innerText(), when);
+        lately += key.startsWith("lifetime_") ? 0 : 1;
+      }
       assert.equal(await cell.getAttribute("title"), String(value), `${device} ${path} ${key}`);
       compared += 1;
     }
@@ -46,7 +50,7 @@ for (const device of Object.keys(stats)) {
     }
   }
 }
-assert.ok(compared > 40, `${compared}`);
+assert.ok(compared > 60 && lately > 20, `${compared}, ${lately} of them lately`);
 
 // The sum over both devices.
 await page.locator(".source", { hasText: "All devices" }).click();

@@ -10,7 +10,7 @@ pub mod servers;
 pub mod sink;
 pub mod web;
 
-pub use runs::runs;
+pub use runs::{Progress, runs};
 
 /// The README, so that its examples are compiled.
 #[cfg(doctest)]

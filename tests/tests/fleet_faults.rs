@@ -13,7 +13,7 @@ use fault_support::damage::damaged;
 use fault_support::world::{Outcome, World};
 use tapes_core::wire::{Frame, Origin};
 use tapes_tests::noise::Noise;
-use tapes_tests::runs;
+use tapes_tests::{Progress, runs};
 
 /// Damaged frames in a run.
 const DAMAGED: u64 = 1_000;
@@ -24,7 +24,10 @@ fn totals_are_never_above_the_truth_never_go_back_and_are_exact_at_the_end() {
     let first: u64 = std::env::var("TAPES_SEED").map_or(0, |seed| seed.parse().unwrap());
     let mut sum = Outcome::default();
     let mut failed = Vec::new();
-    for seed in first..first + runs(200) {
+    let runs = runs(200);
+    let mut progress = Progress::new("worlds", runs);
+    for seed in first..first + runs {
+        progress.at(seed - first);
         match catch_unwind(|| World::new(seed).run()) {
             Ok(outcome) => {
                 sum.frames += outcome.frames;
@@ -45,7 +48,10 @@ fn totals_are_never_above_the_truth_never_go_back_and_are_exact_at_the_end() {
 /// all but 1 in 2^32. Of 10,000,000 frames one passes with a probability of 0.2 %.
 #[test]
 fn damaged_frames_are_refused() {
-    for seed in 0..runs(100) {
+    let runs = runs(100);
+    let mut progress = Progress::new("damage", runs);
+    for seed in 0..runs {
+        progress.at(seed);
         let mut noise = Noise(seed);
         let mut lives = Vec::new();
         let mut board = Board::new(Origin::from_array([1]), Width::Widened, &mut noise, &mut lives);

@@ -60,35 +60,47 @@ fn dictionary() -> Vec<Descriptor<'static>> {
     ]
 }
 
+/// Values of a device, of which the larger `more` is, the more were recorded.
+fn values(loops: u64, more: u64, buckets: &[u64]) -> Vec<(u32, Value<'_>)> {
+    let counts = Counts {
+        sum: 1_234_567 * loops + more,
+        min: Some(3),
+        max: Some(70_000),
+        zero: 1,
+        overflow: 2,
+        buckets,
+    };
+    let distribution = || Value::Distribution(Distribution::new(BUCKETS, counts));
+    vec![
+        (0, Value::Unsigned(loops)),
+        // More than a double can say.
+        (1, Value::Unsigned((1 << 60) + loops)),
+        (2, Value::Unsigned(loops * 1_000)),
+        (3, Value::Signed(-7)),
+        (4, Value::F32(36.56)),
+        (5, Value::Null),
+        (6, distribution()),
+        (7, distribution()),
+        (9, Value::Unsigned(40)),
+    ]
+}
+
 fn gateway() -> Gateway {
-    let mut gateway = Gateway::start(&["--stdin"]);
+    // The window is so long that nothing leaves it while somebody looks.
+    let mut gateway = Gateway::start(&["--stdin", "--window", "36000"]);
     for (id, loops) in [(1, 3), (2, 5)] {
         let mut device = Device::new(&[0xe6, id], id.into());
-        let counts = Counts {
-            sum: 1_234_567 * loops,
-            min: Some(3),
-            max: Some(70_000),
-            zero: 1,
-            overflow: 2,
-            buckets: &[0, loops, 0, 9, 400],
-        };
-        let distribution = || Value::Distribution(Distribution::new(BUCKETS, counts));
-        let values = [
-            (0, Value::Unsigned(loops)),
-            // More than a double can say.
-            (1, Value::Unsigned((1 << 60) + loops)),
-            (2, Value::Unsigned(loops * 1_000)),
-            (3, Value::Signed(-7)),
-            (4, Value::F32(36.56)),
-            (5, Value::Null),
-            (6, distribution()),
-            (7, distribution()),
-            (9, Value::Unsigned(40)),
-        ];
-        let frames = [device.hello(), device.dict(&dictionary()), device.data(&values)];
-        gateway.feed(&frames.concat());
+        let (before, after) = ([0, loops, 0, 9, 400], [0, loops, 0, 9, 400, 0, 77, 5]);
+        let introduction = [device.hello(), device.dict(&dictionary())].concat();
+        // Only what comes after the first report was recorded lately; a device that reports so
+        // seldom stays live while somebody looks.
+        let first = device.data(&values(loops, 0, &before));
+        device.wait(600);
+        let second = device.data(&values(loops, 4_321, &after));
+        gateway.feed(&[introduction, first, second].concat());
     }
     gateway.wait_until("motor_loops_total{device=\"e602\"}", 5.0);
+    gateway.wait_until("sizes_bytes_count{device=\"e602\"}", 499.0);
     gateway
 }
 

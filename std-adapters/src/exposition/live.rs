@@ -7,6 +7,7 @@ use tapes_core::rates::RateReading;
 
 use super::FamilyWriter;
 use crate::fleet::snapshot::DeviceSnapshot;
+use crate::recent::RecentReading;
 
 /// Where the values that follow come from.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,8 @@ pub struct LiveValue<'a> {
     pub value: &'a Value<'a>,
     /// Rates of a meter or timer, where they are known.
     pub rates: Option<RateReading>,
+    /// What a histogram or timer did lately, where that is kept.
+    pub recent: Option<&'a RecentReading>,
     /// Whether the value is current.
     pub is_fresh: bool,
 }
@@ -70,7 +73,8 @@ impl FamilyWriter for Families<'_> {
         cell: u32,
         value: &Value<'_>,
     ) -> fmt::Result {
-        self.0.value(&LiveValue { extra, descriptor, cell, value, rates: None, is_fresh: true });
+        let (rates, recent) = (None, None);
+        self.0.value(&LiveValue { extra, descriptor, cell, value, rates, recent, is_fresh: true });
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use tapes_core::metric::{Descriptor, Value};
+use tapes_core::metric::{Descriptor, Distribution, Value};
 use tapes_core::rates::RateReading;
 use tapes_core::statistics::{Statistics, Summary};
 use tapes_core::text::json::TreeWriter;
@@ -31,12 +31,7 @@ pub(crate) fn write_lately<'n>(
         return tree.metric(descriptor, 0, value, rates);
     };
     let RecentReading { seconds, window, rate, decayed } = recent;
-    tree.set_statistics(Statistics::ALL.without(Statistics::QUANTILES));
-    let written = tree.metric(descriptor, 0, value, rates);
-    tree.set_statistics(Statistics::ALL);
-    written?;
-    let lifetime = Summary::of(distribution, descriptor.unit);
-    let lifetime = (lifetime.count > 0).then_some(lifetime);
+    write_without_quantiles(tree, descriptor, value, rates)?;
     write_quantiles(tree, "", window.as_ref())?;
     let of_window = |read: fn(&Summary) -> f64| window.as_ref().map_or(f64::NAN, read);
     tree.f64("window_seconds", *seconds)?;
@@ -45,7 +40,46 @@ pub(crate) fn write_lately<'n>(
     tree.f64("window_mean", of_window(|window| window.mean))?;
     tree.f64("window_max", of_window(|window| window.max))?;
     write_quantiles(tree, "decayed_", decayed.as_ref())?;
-    write_quantiles(tree, "lifetime_", lifetime.as_ref())
+    write_lifetime(tree, distribution, descriptor)
+}
+
+/// As [`write_lately`], without what changes all the time and people do not look at: quantiles, and
+/// the seconds that the window covers, whole.
+pub(crate) fn write_watched<'n>(
+    tree: &mut TreeWriter<'_, 'n>,
+    descriptor: &Descriptor<'n>,
+    value: &Value<'_>,
+    rates: Option<RateReading>,
+    recent: Option<&RecentReading>,
+) -> fmt::Result {
+    let (Value::Distribution(distribution), Some(recent)) = (value, recent) else {
+        return tree.metric(descriptor, 0, value, rates);
+    };
+    write_without_quantiles(tree, descriptor, value, rates)?;
+    write_quantiles(tree, "", recent.window.as_ref())?;
+    tree.f64("window_seconds", recent.seconds.ceil())?;
+    write_lifetime(tree, distribution, descriptor)
+}
+
+fn write_without_quantiles<'n>(
+    tree: &mut TreeWriter<'_, 'n>,
+    descriptor: &Descriptor<'n>,
+    value: &Value<'_>,
+    rates: Option<RateReading>,
+) -> fmt::Result {
+    tree.set_statistics(Statistics::ALL.without(Statistics::QUANTILES));
+    let written = tree.metric(descriptor, 0, value, rates);
+    tree.set_statistics(Statistics::ALL);
+    written
+}
+
+fn write_lifetime(
+    tree: &mut TreeWriter<'_, '_>,
+    distribution: &Distribution<'_>,
+    descriptor: &Descriptor<'_>,
+) -> fmt::Result {
+    let lifetime = Summary::of(distribution, descriptor.unit);
+    write_quantiles(tree, "lifetime_", (lifetime.count > 0).then_some(&lifetime))
 }
 
 /// Writes quantiles, of nothing as `null`.

@@ -231,12 +231,16 @@ impl Exposition for SharedFleet {
             out.section(&Section::Device(device));
             for series in &device.series {
                 let (rates, is_fresh) = (series.rates, series.is_fresh);
+                let recent = series.recent.as_deref();
                 series.read(|descriptor, value| {
                     // What a silent device measured last is no measurement of now.
                     let is_stale = !is_fresh && descriptor.kind.is_gauge();
                     let value = if is_stale { &Value::Null } else { value };
                     let extra: &[(&str, &str)] = &[];
-                    out.value(&LiveValue { extra, descriptor, cell: 0, value, rates, is_fresh });
+                    let cell = 0;
+                    let value =
+                        LiveValue { extra, descriptor, cell, value, rates, recent, is_fresh };
+                    out.value(&value);
                 });
             }
         }

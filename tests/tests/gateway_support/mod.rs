@@ -216,19 +216,28 @@ pub(crate) struct Device {
     pub(crate) origin: Vec<u8>,
     pub(crate) nonce: u32,
     seq: u64,
+    /// Microseconds beside the second that each frame takes.
+    waited: u64,
     dictionary: Dictionary,
 }
 
 impl Device {
     pub(crate) fn new(origin: &[u8], nonce: u32) -> Self {
-        Self { origin: origin.to_vec(), nonce, seq: 0, dictionary: Dictionary::default() }
+        let (seq, waited, dictionary) = (0, 0, Dictionary::default());
+        Self { origin: origin.to_vec(), nonce, seq, waited, dictionary }
     }
 
     fn header(&mut self) -> Header<'static> {
         let seq = self.seq;
         self.seq += 1;
         let dictionary = self.dictionary;
-        Header { dictionary, seq, uptime: seq * 1_000_000, ..Header::short(self.nonce) }
+        let uptime = seq * 1_000_000 + self.waited;
+        Header { dictionary, seq, uptime, ..Header::short(self.nonce) }
+    }
+
+    /// Lets time pass for it.
+    pub(crate) fn wait(&mut self, seconds: u64) {
+        self.waited += seconds * 1_000_000;
     }
 
     pub(crate) fn hello(&mut self) -> Vec<u8> {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use self::frames::Describer;
 use self::spans::Spans;
 use crate::output::is_closed;
+use crate::progress::Progress;
 use crate::terminal::{shown, shown_json};
 
 const AFTER_HELP: &str = "\
@@ -39,12 +40,16 @@ pub(crate) struct Arguments {
 /// Shows a recording. Returns the exit code.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
     let name = shown(&arguments.file.display().to_string());
+    let mut len = None;
     let input: Box<dyn Read> = if name == "-" {
         Box::new(io::stdin().lock())
     } else {
         let file = File::open(&arguments.file);
-        Box::new(file.map_err(|error| format!("cannot open {name}: {error}"))?)
+        let file = file.map_err(|error| format!("cannot open {name}: {error}"))?;
+        len = file.metadata().ok().map(|meta| meta.len()).filter(|len| *len > 0);
+        Box::new(file)
     };
+    let mut progress = Progress::new();
     let mut out = io::stdout().lock();
     let mut describer = Describer::default();
     let mut unreadable = 0u64;
@@ -56,6 +61,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
             unreadable += 1;
         }
         lines += 1;
+        progress.at(|| how_far(&name, span.offset, len));
         let json = serde_json::to_string(&line).map_err(|error| error.to_string())?;
         match writeln!(out, "{}", shown_json(&json)).and_then(|()| out.flush()) {
             Ok(()) => {}
@@ -63,6 +69,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, String> {
             Err(error) => return Err(format!("cannot write to standard output: {error}")),
         }
     }
+    drop(progress);
     tracing::debug!("{name}: {lines} lines, {unreadable} of them of what could not be read");
     Ok(if unreadable == 0 { crate::DONE } else { crate::UNREADABLE })
+}
+
+/// Says how far a recording is read.
+fn how_far(name: &str, done: u64, len: Option<u64>) -> String {
+    let mebibytes = done >> 20;
+    match len {
+        Some(len) => {
+            format!("{name}: {} %, {mebibytes} MiB", done.saturating_mul(100) / len.max(1))
+        }
+        None => format!("{name}: {mebibytes} MiB"),
+    }
 }

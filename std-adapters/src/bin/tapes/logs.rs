@@ -6,10 +6,13 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::Instant;
 
 use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::terminal::{shown, takes_colours};
 
@@ -54,14 +57,13 @@ impl Verbosity {
     pub(crate) fn start(&self) -> Result<(), String> {
         let given = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
         let directives = self.directives().or(given.as_deref()).unwrap_or(DEFAULT);
-        let filter = EnvFilter::builder().with_regex(false).parse(directives);
-        let filter = filter.map_err(|error| {
+        let wanted = directives.parse::<Targets>().map_err(|error| {
             format!("{VARIABLE}: {error}; give a level such as debug, or TARGET=LEVEL,TARGET=LEVEL")
         })?;
         let has_times = self.verbose > 0 && io::stderr().is_terminal();
         let lines = Lines { look: Look::of_stderr(), begun: has_times.then(Instant::now) };
-        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).event_format(lines);
-        let started = subscriber.with_writer(io::stderr).try_init();
+        let lines = tracing_subscriber::fmt::layer().event_format(lines).with_writer(io::stderr);
+        let started = tracing_subscriber::registry().with(lines.with_filter(wanted)).try_init();
         started.map_err(|error| format!("cannot write messages: {error}"))
     }
 }

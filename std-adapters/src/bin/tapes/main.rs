@@ -4,12 +4,15 @@
 mod address;
 mod config;
 mod decode;
+#[cfg(test)]
+mod documented;
 mod environment;
 mod gateway;
 mod keys;
 mod logs;
 mod news;
 mod output;
+mod progress;
 mod push;
 #[cfg(test)]
 mod reference;

@@ -8,6 +8,7 @@ use tapes_core::metrics;
 use tapes_core::wire::{Encoder, Epoch, Identity, Origin, frame_len, stream_len};
 
 use crate::output::is_closed;
+use crate::progress::Progress;
 
 metrics! {
     /// Motor control.
@@ -173,7 +174,12 @@ fn report(
     let mut buffer = [0; FRAME];
     let start = Instant::now();
     let mut done = 0u64;
+    let mut progress = Progress::new();
     loop {
+        progress.at(|| match reports {
+            Some(reports) => format!("simulated {done} of {reports} s"),
+            None => format!("simulated {done} s"),
+        });
         board.measure();
         encoder.begin(board.uptime);
         while let Some(frame) = encoder.next_stream_frame(&MOTOR, &mut buffer) {

@@ -10,7 +10,7 @@
 //!
 //! A series is its number, section, name, labels, kind, unit, help and, for histograms and timers,
 //! the geometry of its buckets: scale, first index, length. A value is the number of its series,
-//! what `/stats` shows of it, whether it is current and, for histograms and timers, the counts:
+//! what `/stats` shows of it, of quantiles those of the window and of all time only, whether it is current and, for histograms and timers, the counts:
 //! zero, overflow, then index and count of each bucket that is not empty. `time` is in milliseconds
 //! of a clock that only moves forward. `since` says what the document is to be added to; if it is
 //! null, the document is everything.
@@ -22,7 +22,7 @@ use tapes_core::metric::{Descriptor, Value};
 use tapes_core::text::json::TreeWriter;
 
 use super::feed::Feed;
-use crate::exposition::{Exposition, LiveValue, LiveWriter, Section};
+use crate::exposition::{Exposition, LiveValue, LiveWriter, Section, write_watched};
 use crate::fleet::snapshot::DeviceSnapshot;
 
 /// Returns everything as a document.
@@ -131,7 +131,8 @@ fn numbers(value: &LiveValue<'_>) -> Result<String, fmt::Error> {
     let Descriptor { kind, unit, .. } = *value.descriptor;
     let mut text = String::new();
     let mut tree = TreeWriter::new(&mut text)?;
-    tree.metric(&Descriptor::new("v", kind, unit), 0, value.value, value.rates)?;
+    let descriptor = Descriptor::new("v", kind, unit);
+    write_watched(&mut tree, &descriptor, value.value, value.rates, value.recent)?;
     tree.finish()?;
     let inside = text.strip_prefix("{\"v\":").and_then(|text| text.strip_suffix('}'));
     let mut text = format!("{},{}", inside.ok_or(fmt::Error)?, value.is_fresh);

@@ -133,7 +133,7 @@ impl App {
             Sort::Name => None,
             Sort::Value => metric.number(),
             Sort::Rate => self.pasts.rate(metric),
-            Sort::P99 => metric.statistic("q99"),
+            Sort::P99 => metric.quantile("q99"),
         };
         let (a_number, b_number) = (number(a), number(b));
         // The largest first; what has no number comes last.

@@ -13,7 +13,7 @@ use super::once::value;
 use crate::table::quantity;
 
 /// Columns of the statistics.
-const STATISTICS_WIDTH: u16 = 26;
+const STATISTICS_WIDTH: u16 = 30;
 /// Columns of the bounds of a bucket.
 const BOUNDS_WIDTH: usize = 19;
 
@@ -62,11 +62,21 @@ fn statistics(app: &App, metric: &Metric) -> Vec<Line<'static>> {
     let rate = app.pasts.rate(metric).map(|rate| format!("{rate:.1}/s"));
     let mut lines = vec![line("now", value(metric))];
     lines.extend(rate.map(|rate| line("5 s", rate)));
+    let window = metric.statistic("window_seconds").filter(|_| metric.counts.is_some());
+    let of_window = |text: String| format!("{text:<11}");
+    lines.extend(window.map(|s| line("", of_window(format!("last {s:.0} s")) + "all time")));
+    let shown = |number: Option<f64>| number.map(|number| quantity(number, &metric.unit));
     for (key, name) in STATISTICS {
-        let Some(number) = metric.statistic(key) else { continue };
         let is_rate = key.starts_with('m') && key.ends_with(|c: char| c.is_ascii_digit());
-        let text = if is_rate { format!("{number:.1}/s") } else { quantity(number, &metric.unit) };
-        lines.push(line(name, text));
+        let text = match (metric.statistic(key), window) {
+            (lately, Some(_)) if key.starts_with('q') => {
+                let lately = of_window(shown(lately).unwrap_or_else(|| "–".to_owned()));
+                shown(metric.lifetime(key)).map(|all| lately + &all)
+            }
+            (number, _) if is_rate => number.map(|number| format!("{number:.1}/s")),
+            (number, _) => shown(number),
+        };
+        lines.extend(text.map(|text| line(name, text)));
     }
     if !metric.help.is_empty() {
         lines.push(Line::raw(metric.help.clone()));

@@ -113,6 +113,20 @@ impl Metric {
         matches!(self.kind.as_str(), "counter" | "meter" | "histogram" | "timer")
     }
 
+    /// Returns a quantile of the last moments or, if nothing came then, of all time.
+    pub(super) fn quantile(&self, name: &str) -> Option<f64> {
+        self.statistic(name).or_else(|| self.lifetime(name))
+    }
+
+    /// Returns a quantile of all time.
+    pub(super) fn lifetime(&self, name: &str) -> Option<f64> {
+        match self.stats.get(&format!("lifetime_{name}")) {
+            Some(value) => value.as_f64(),
+            // Who keeps no windows has only one kind.
+            None => self.statistic(name),
+        }
+    }
+
     /// Returns a statistic.
     pub(super) fn statistic(&self, name: &str) -> Option<f64> {
         self.stats.get(name)?.as_f64()
@@ -199,6 +213,7 @@ pub(super) mod tests {
     pub(in crate::top) fn document(seconds: u64) -> String {
         let loops = seconds * 1_000;
         let timer = json!({"count": loops, "sum": 0.5, "q50": 24.6e-6, "q99": 1.1e-3,
+            "window_seconds": 57, "lifetime_q50": 25.1e-6, "lifetime_q99": 1.3e-3,
             "max": 1.5e-3, "m1": 1_000.0});
         let mut values: Vec<Value> = vec![
             json!([0, {"value": loops}, true]),

@@ -79,13 +79,15 @@ fn text(look: &Look) -> String {
 }
 
 fn row(metric: &Metric) -> Row {
-    let statistic = |name: &str| match metric.statistic(name) {
+    let shown = |value: Option<f64>| match value {
         Some(value) if metric.counts.is_some() && metric.number() != Some(0.0) => {
             quantity(value, &metric.unit)
         }
         _ => String::new(),
     };
-    let [p50, p99, max] = ["q50", "q99", "max"].map(statistic);
+    // A recording is read in a moment: what it did lately is not what it says.
+    let [p50, p99] = ["q50", "q99"].map(|name| shown(metric.lifetime(name)));
+    let max = shown(metric.statistic("max"));
     let (section, name, kind) = (&metric.section, &metric.name, &metric.kind);
     [section.clone(), name.clone(), kind.clone(), value(metric), p50, p99, max]
 }
@@ -113,7 +115,7 @@ mod tests {
         let expected = "\
 device  metric                      kind           value      p50      p99     max
 e601    motor.heat{axis=x\\u{1b}[2J}  gauge   36.5 celsius
-e601    motor.loop_time             timer           3000  24.6 µs  1.1 ms  1.5 ms
+e601    motor.loop_time             timer           3000  25.1 µs  1.3 ms  1.5 ms
 e601    motor.loops                 counter         3000
 e602    motor.heat                  gauge          unset
 e601: live, 12000 frames, 3 lost, boots: 2

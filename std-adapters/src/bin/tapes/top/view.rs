@@ -22,7 +22,7 @@ const METRICS_WIDTH_MIN: u16 = 56;
 const DETAIL_HEIGHT: u16 = 16;
 const TABLE_HEIGHT_MIN: u16 = 6;
 
-const HELP: [&str; 10] = [
+const HELP: [&str; 11] = [
     "↑ ↓ PgUp PgDn Home End   another metric",
     "← → Tab                  another device",
     "Enter                    chart of the metric, or back",
@@ -32,7 +32,8 @@ const HELP: [&str; 10] = [
     "Esc                      close the chart, clear the filter",
     "q, Ctrl-C                end",
     "",
-    "Rates are those of the last 5 s, by the device's own clock.",
+    "Rates are those of the last 5 s, by the device's own clock; p50",
+    "and p99 those of the last minute, or of all time if it had none.",
 ];
 
 /// A column of the table.
@@ -226,11 +227,11 @@ fn metrics(frame: &mut Frame<'_>, app: &mut App, area: Rect) {
 }
 
 fn row<'m>(app: &App, metric: &Metric, columns: &[Column]) -> Row<'m> {
-    let quantile =
-        |name: &str| match metric.statistic(name).filter(|_| metric.number() != Some(0.0)) {
-            Some(value) if metric.counts.is_some() => quantity(value, &metric.unit),
-            _ => String::new(),
-        };
+    let quantile = |name: &str| match metric.quantile(name).filter(|_| metric.number() != Some(0.0))
+    {
+        Some(value) if metric.counts.is_some() => quantity(value, &metric.unit),
+        _ => String::new(),
+    };
     let cell = |column: &Column| {
         column.cell(match column {
             Column::Name => metric.name.clone(),
@@ -260,7 +261,7 @@ fn fitting(metric: &Metric) -> String {
 
 fn help(frame: &mut Frame<'_>) {
     let area = frame.area();
-    let (width, height) = (area.width.min(66), area.height.min(12));
+    let (width, height) = (area.width.min(66), area.height.min(13));
     let (x, y) = ((area.width - width) / 2, (area.height - height) / 2);
     let area = Rect { x, y, width, height };
     let lines: Vec<_> = HELP.iter().map(|text| Line::raw(*text)).collect();
@@ -330,8 +331,14 @@ mod tests {
         let mut app = app();
         press(&mut app, &[KeyCode::Right, KeyCode::Down, KeyCode::Enter]);
         let text = screen(&mut app, 120, 40);
-        for part in ["over time; b: buckets", "████████", "░░░░░░░░", "largest", "p99"]
-        {
+        for part in [
+            "over time; b: buckets",
+            "████████",
+            "░░░░░░░░",
+            "largest",
+            "last 57 s  all time",
+            "p99      1.1 ms     1.3 ms",
+        ] {
             assert!(text.contains(part), "{part:?} in\n{text}");
         }
         press(&mut app, &[KeyCode::Char('b')]);
