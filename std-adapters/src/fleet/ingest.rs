@@ -92,6 +92,9 @@ impl Fleet {
             },
             _ => return Err(Refusal::Frame(FrameError::Malformed)),
         };
+        if origin == self.own_origin() {
+            return Err(Refusal::Forbidden);
+        }
         self.links.count(link, |counts| counts.frames = counts.frames.saturating_add(1));
         let place = self.admit(origin, epoch, &arrival)?;
         if let (Address::Short(short), Body::Hello(_)) = (frame.header.address, body) {

@@ -37,13 +37,16 @@ impl Fleet {
     /// Adds counters and histograms up over all devices: what was counted since each was first
     /// heard. Values without a common measure with those of devices known for longer are left out.
     ///
+    /// Of two [roll-ups](super::rollup) that have a part in common, the one that is known for longer
+    /// counts.
+    ///
     /// Gauges are not in it: their [spread](super::spread) is a matter of a moment.
     #[must_use]
     pub fn merged(&self) -> Vec<Merged> {
         let catalog = self.catalog();
         let mut sums: BTreeMap<SeriesKey, Total> = BTreeMap::new();
         // A device that comes later must not displace one that counts already.
-        for (origin, data) in self.state.origins_by_contact() {
+        for (origin, data, _) in self.summable().0 {
             let is_exported = |key, id| catalog.screened(origin, key, id).is_none();
             for (key, observed) in observed(data, is_exported) {
                 match sums.get_mut(&key) {
@@ -65,7 +68,7 @@ impl Fleet {
 
 /// Returns what of a device's series was counted while this receiver's state existed, one life
 /// after the other.
-fn observed(
+pub(super) fn observed(
     data: &OriginData,
     is_exported: impl Fn(EpochKey, u32) -> bool,
 ) -> Vec<(SeriesKey, Total)> {

@@ -45,6 +45,7 @@ mod persist;
 pub mod record;
 mod records;
 mod refusal;
+pub mod rollup;
 pub mod rules;
 mod saver;
 #[cfg(test)]
@@ -57,6 +58,8 @@ mod sorted;
 pub mod spread;
 pub mod state;
 pub mod store;
+#[cfg(feature = "zmq")]
+mod sum;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracker;
@@ -106,6 +109,8 @@ pub struct Fleet {
     is_urgent: bool,
     /// What is left for windows.
     windows: Arc<Budget>,
+    /// What the last roll-up left out, `None` before the first.
+    rollup: Option<rollup::LeftOut>,
 }
 
 impl Fleet {
@@ -123,6 +128,7 @@ impl Fleet {
             unsaved_since: None,
             is_urgent: false,
             windows: Arc::new(Budget::new(limits.window_bytes)),
+            rollup: None,
         }
     }
 

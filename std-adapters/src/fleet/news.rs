@@ -1,6 +1,8 @@
 //! What of an epoch is news to another receiver.
 
 use super::epoch::{Change, EpochData};
+use super::identity::{Ingest, MetricKey};
+use super::value::Stored;
 
 impl EpochData {
     /// Ends a generation of changes if there are any: what is made from now on is newer.
@@ -13,6 +15,11 @@ impl EpochData {
     /// Returns the number of generations that are sealed.
     pub(super) const fn generation(&self) -> u32 {
         self.generation
+    }
+
+    /// Returns the value of a metric that nobody widened.
+    pub(super) fn value(&self, key: MetricKey) -> Option<&Stored> {
+        self.records.get(key, Ingest::Absolute).map(|record| &record.value)
     }
 
     /// Returns what changed since a number of generations was sealed, as changes that others can

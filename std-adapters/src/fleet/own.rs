@@ -47,6 +47,8 @@ enum Samples {
     Fleet(fn(&Snapshot) -> u64),
     /// One for each output.
     Output(fn(&OutputCounts) -> u64),
+    /// One for each reason, if sums are forwarded.
+    LeftOut,
     /// A single one, if the state is kept on disk.
     Store(fn(&StoreStats) -> u64),
 }
@@ -79,7 +81,7 @@ impl OwnFamily {
 }
 
 /// All of the receiver's own families; no device can use their names.
-pub static FAMILIES: [OwnFamily; 32] = [
+pub static FAMILIES: [OwnFamily; 33] = [
     OwnFamily::gauge(
         "tapes_device_up",
         "Whether the device was heard within three of its report intervals.",
@@ -179,6 +181,11 @@ pub static FAMILIES: [OwnFamily; 32] = [
         "tapes_names_withheld",
         "Names that more than one metric claims, without those that got one.",
         Samples::Fleet(|s| s.names_withheld as u64),
+    ),
+    OwnFamily::gauge(
+        "tapes_rollup_left_out",
+        "Sources and series that are not in the sums that are forwarded, by reason.",
+        Samples::LeftOut,
     ),
     OwnFamily::gauge(
         "tapes_state",
@@ -338,6 +345,11 @@ impl Snapshot {
         for (output, counts) in &self.outputs {
             if let Samples::Output(value) = family.samples {
                 encoder.sample(&[("output", output)], descriptor, 0, &count(value(counts)))?;
+            }
+        }
+        if let (Samples::LeftOut, Some(left_out)) = (family.samples, self.rollup) {
+            for (reason, n) in left_out.by_reason() {
+                encoder.sample(&[("reason", reason)], descriptor, 0, &count(n))?;
             }
         }
         let alone = match (family.samples, &self.store) {

@@ -208,6 +208,29 @@ impl Total {
         &self.value
     }
 
+    /// Adds a value of the same series, and stays measured and described as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Misfit`] if the value cannot be told in the raw steps and buckets of this one; nothing is
+    /// added then.
+    #[cfg(feature = "zmq")]
+    pub(super) fn add_as(&mut self, other: &Self) -> Result<(), Misfit> {
+        let (_, _, per) = common_steps(self.per, other.per).ok_or(Misfit)?;
+        let geometry = match (self.geometry, other.geometry) {
+            (Some(own), Some(theirs)) => Some(common_geometry(own, theirs).ok_or(Misfit)?),
+            _ => None,
+        };
+        if (per, geometry) != (self.per, self.geometry) {
+            return Err(Misfit);
+        }
+        let (entry, description) = (Arc::clone(&self.entry), Arc::clone(&self.description));
+        let cell = self.cell;
+        let added = self.add(other);
+        (self.entry, self.description, self.cell) = (entry, description, cell);
+        added
+    }
+
     /// Adds the value of a newer epoch of the same series.
     ///
     /// # Errors

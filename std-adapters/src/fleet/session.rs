@@ -139,6 +139,24 @@ impl Session {
         self.interval = heard.interval.or(self.interval);
     }
 
+    /// Notes that this receiver itself speaks, and returns the number of what it says: above all
+    /// before, of which `newest` is one.
+    #[cfg(feature = "zmq")]
+    pub(super) fn speaks(&mut self, newest: u64, interval: Duration, now: Duration) -> u64 {
+        let before = self.tracker.newest();
+        let silence = Some(self.silence(now)).filter(|silence| *silence < Duration::MAX);
+        let (seq, uptime) = before.map_or((0, 0), |at| (at.seq.saturating_add(1), at.uptime));
+        let seq = seq.max(newest.saturating_add(1));
+        // A new one has been silent for as long as this process runs.
+        let pause = before.and(silence).map_or(0, |silence| silence.as_millis());
+        let uptime = uptime.saturating_add(u64::try_from(pause).unwrap_or(u64::MAX));
+        self.tracker = Tracker::restored(seq, uptime, now);
+        self.first.get_or_insert(now);
+        (self.last, self.silence, self.unsaved) = (now, Duration::ZERO, true);
+        self.interval = Some(interval);
+        seq
+    }
+
     /// Returns what is to be saved, `None` if nothing was heard since.
     pub(super) fn take_heard(&mut self, now: Duration) -> Option<(Heard, Duration)> {
         std::mem::take(&mut self.unsaved).then(|| self.saved(now)).flatten()

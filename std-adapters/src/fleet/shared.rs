@@ -126,6 +126,12 @@ impl SharedFleet {
         }
     }
 
+    /// Returns whether the state is kept.
+    #[must_use]
+    pub const fn has_store(&self) -> bool {
+        self.store.is_some()
+    }
+
     /// Returns why the state could not be saved last, `None` if it could.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {

@@ -17,6 +17,7 @@ use super::identity::{EpochKey, MetricKey};
 use super::ingest::time_of;
 use super::link::LinkCounts;
 use super::outputs::OutputCounts;
+use super::rollup::LeftOut;
 use super::series::{Class, SeriesKey, Total};
 use super::session::Session;
 use super::state::OriginData;
@@ -138,6 +139,8 @@ pub struct Snapshot {
     pub store: Option<StoreStats>,
     /// What each output did, by name.
     pub outputs: Vec<(String, OutputCounts)>,
+    /// What is not in the sums that this receiver forwards, `None` if it forwards none.
+    pub rollup: Option<LeftOut>,
 }
 
 /// A device under way: epochs are added from the oldest to the newest.
@@ -167,7 +170,9 @@ impl Fleet {
         let catalog = self.catalog();
         let mut devices = Vec::new();
         let nobody = Device::default();
-        for (origin, data) in self.state.origins() {
+        // What this receiver adds up is no device of its own.
+        let own = self.own_origin();
+        for (origin, data) in self.state.origins().filter(|(origin, _)| *origin != own) {
             let device = self.devices.get(&origin).unwrap_or(&nobody);
             let has_windows = !self.limits.window.is_zero();
             let view = View { catalog: &catalog, origin, data, device, now, has_windows };
@@ -185,6 +190,7 @@ impl Fleet {
             state_bytes: self.state.bytes(),
             store: None,
             outputs: Vec::new(),
+            rollup: self.rollup,
         }
     }
 }

@@ -161,7 +161,8 @@ impl Fleet {
         let mut mutations = Vec::new();
         received.state.mutations(|origin, key, mutation| mutations.push((origin, key, mutation)));
         for (origin, key, mutation) in mutations {
-            if key.part > 0 {
+            // What comes about this receiver's own sums is their echo.
+            if key.part > 0 || origin == self.own_origin() {
                 continue;
             }
             if !may_speak_for(origin) {
@@ -189,7 +190,7 @@ impl Fleet {
         }
         for ((origin, key), (heard, at)) in &received.heard {
             let silence = (WALL + SINCE).duration_since(*at).unwrap_or_default();
-            if may_speak_for(*origin) {
+            if may_speak_for(*origin) && *origin != self.own_origin() {
                 self.relay(*origin, *key, (*heard, silence), now);
             }
         }

@@ -192,6 +192,22 @@ impl Stored {
         }
     }
 
+    /// Returns whether no count of this value is smaller than that of an earlier one.
+    #[cfg(feature = "zmq")]
+    pub(super) fn covers(&self, earlier: &Self) -> bool {
+        match (self, earlier) {
+            (Self::Unsigned(count), Self::Unsigned(earlier)) => count >= earlier,
+            (Self::Histogram(counts), Self::Histogram(earlier)) => {
+                let words = |h: &Histogram| [h.sum, h.zero, h.overflow];
+                let own = counts.buckets.iter().copied().chain(std::iter::repeat(0));
+                let is_covered = |(own, earlier): (u64, u64)| own >= earlier;
+                words(counts).into_iter().zip(words(earlier)).all(is_covered)
+                    && own.zip(earlier.buckets.iter().copied()).all(is_covered)
+            }
+            _ => false,
+        }
+    }
+
     /// Returns what was counted since `base`, which is an earlier value of the same metric.
     ///
     /// The smallest and largest value since then are not known. A gauge is its own value.

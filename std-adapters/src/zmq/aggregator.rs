@@ -66,6 +66,7 @@ pub struct Aggregator {
     endpoints: Vec<(Endpoint, bool)>,
     forward: Vec<(Endpoint, Option<ClientKeys>)>,
     forward_interval: Duration,
+    rollup: bool,
     keys: Option<ServerKeys>,
     plaintext: bool,
 }
@@ -78,6 +79,7 @@ impl Aggregator {
             endpoints: Vec::new(),
             forward: Vec::new(),
             forward_interval: FORWARD_INTERVAL,
+            rollup: false,
             keys: None,
             plaintext: false,
         }
@@ -111,6 +113,19 @@ impl Aggregator {
         self
     }
 
+    /// Sets whether the next receivers get sums over all sources instead of the sources.
+    ///
+    /// The sums are a source of their own, with the fleet's [`NodeId`](crate::fleet::NodeId) as
+    /// origin: counters, meters and histograms, of which each source's counts since this fleet's
+    /// state began, as in [`Fleet::merged`](crate::fleet::Fleet::merged). Gauges stay here. They
+    /// need a state that is kept, and a tree: each source has one way to each receiver of sums.
+    ///
+    /// Defaults to no.
+    pub const fn with_rollup(mut self, is_sum: bool) -> Self {
+        self.rollup = is_sum;
+        self
+    }
+
     /// Sets the keys for CURVE of all endpoints that are bound.
     ///
     /// Defaults to none: plaintext, on this machine only.
@@ -131,14 +146,17 @@ impl Aggregator {
     ///
     /// # Errors
     ///
-    /// [`SocketError`]: an endpoint cannot be bound, or is open to others without keys. Nothing is
-    /// bound then.
+    /// [`SocketError`]: an endpoint cannot be bound, or is open to others without keys; or sums are
+    /// to be forwarded of a fleet without a store. Nothing is bound then.
     pub fn spawn(self) -> Result<RunningAggregator, SocketError> {
         for (endpoint, _) in &self.endpoints {
             check(endpoint, self.keys.is_some(), self.plaintext)?;
         }
         for (endpoint, keys) in &self.forward {
             check(endpoint, keys.is_some(), self.plaintext)?;
+        }
+        if self.rollup && !self.fleet.has_store() {
+            return Err(SocketError::NoState);
         }
         let mut running = RunningAggregator {
             stop: Stop::new(),
@@ -152,7 +170,8 @@ impl Aggregator {
             running.bind(&self.fleet, endpoint, answers, self.keys.as_ref())?;
         }
         for (endpoint, keys) in self.forward {
-            let records = Records::new(self.fleet.clone());
+            let rollup = self.rollup.then_some(self.forward_interval);
+            let records = Records::new(self.fleet.clone(), rollup);
             let sender = SenderThread::spawn(records, &endpoint, keys, self.forward_interval)?;
             running.forwards.push(sender);
         }

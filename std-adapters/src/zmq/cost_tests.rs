@@ -69,7 +69,7 @@ fn cost(sources: u64) -> Cost {
     let time = Arc::new(ManualTime::new());
     let (mut leaf, mut root) = (Node::new(&time), Node::new(&time));
     let mut workers: Vec<_> = (0..sources).map(|number| Worker::new(number, &leaf)).collect();
-    let records = Records::new(leaf.fleet.clone());
+    let records = Records::new(leaf.fleet.clone(), None);
     let mut up = Courier::new(root.net.connect(), records, Duration::from_secs(1));
     let mut before = [(0, 0); 2];
     let sent = |workers: &[Worker], up: &Courier<Wire, Records>| {

@@ -32,6 +32,8 @@ mod records;
 mod registry;
 mod settings;
 #[cfg(test)]
+mod rollup_tests;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;

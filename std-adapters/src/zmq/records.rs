@@ -20,6 +20,8 @@ const BATCHES_MAX: usize = 16;
 /// A fleet and what of it was sent.
 pub(super) struct Records {
     fleet: SharedFleet,
+    /// The time between two reports if they are sums of everything, `None` if of single sources.
+    rollup: Option<Duration>,
     session: u64,
     sent: Sent,
     /// Number of the next message.
@@ -36,9 +38,11 @@ impl fmt::Debug for Records {
 }
 
 impl Records {
-    pub(super) fn new(fleet: SharedFleet) -> Self {
+    /// Returns the records of single sources, or of their sums, with the time between two reports.
+    pub(super) fn new(fleet: SharedFleet, rollup: Option<Duration>) -> Self {
         Self {
             fleet,
+            rollup,
             session: 0,
             sent: Sent::default(),
             number: 0,
@@ -59,11 +63,18 @@ impl Cargo for Records {
         if !self.waiting.is_empty() {
             return;
         }
-        // Saved before it is sent: what was widened here must be known here after a restart.
-        let sent = &mut self.sent;
-        let (mut batches, _) = self
-            .fleet
-            .look(|fleet, now| fleet.newer(sent, |_| false, now, (BATCH_LEN, BATCHES_MAX)));
+        if let Some(interval) = self.rollup {
+            let now = self.fleet.now();
+            self.fleet.lock().roll_up(interval, now);
+        }
+        // Saved before it is sent: what was widened, or added up, here must be known here after a
+        // restart.
+        let (sent, is_sum) = (&mut self.sent, self.rollup.is_some());
+        let (mut batches, _) = self.fleet.look(|fleet, now| {
+            let own = fleet.own_origin();
+            let is_other = |origin| (origin == own) != is_sum;
+            fleet.newer(sent, is_other, now, (BATCH_LEN, BATCHES_MAX))
+        });
         self.has_more = batches.len() >= BATCHES_MAX;
         if batches.is_empty() {
             // Asks whether everything before it is kept.

@@ -55,6 +55,9 @@ pub enum SocketError {
     Endpoint(Endpoint, String),
     /// A thread cannot be started.
     Thread(String),
+    /// Sums are to be forwarded, and nothing keeps them over a restart, after which all of them
+    /// would count again. Give the fleet a [`Store`](crate::fleet::store::Store).
+    NoState,
 }
 
 impl fmt::Display for SocketError {
@@ -67,6 +70,7 @@ impl fmt::Display for SocketError {
             ),
             Self::Endpoint(endpoint, why) => write!(f, "cannot use {endpoint}: {why}"),
             Self::Thread(why) => write!(f, "cannot start a thread: {why}"),
+            Self::NoState => f.write_str("sums can be forwarded only if their state is kept"),
         }
     }
 }

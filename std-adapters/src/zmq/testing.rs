@@ -164,6 +164,17 @@ impl Node {
         self.hub.turn(&mut self.net, Duration::ZERO);
     }
 
+    /// Returns counts of events, and the number of values in histograms, as `/metrics/merged` shows
+    /// them.
+    pub(super) fn merged(&self) -> (u64, u64) {
+        let merged = self.fleet.lock().merged();
+        let sum = |name: &str| {
+            let named = merged.iter().find(|series| &*series.key.name == name);
+            named.and_then(|series| series.total.value().count()).unwrap_or(0)
+        };
+        (sum("events"), sum("delay"))
+    }
+
     /// Returns all counts of events, and the number of values in all histograms, over all devices.
     pub(super) fn totals(&self) -> (u64, u64) {
         let snapshot = self.fleet.snapshot();
@@ -224,5 +235,10 @@ pub(super) fn step<C: Cargo>(courier: &mut Courier<Wire, C>, time: &ManualTime) 
 
 /// Sends what a node has to another one.
 pub(super) fn forward(from: &Node, to: &Node) -> Courier<Wire, Records> {
-    Courier::new(to.net.connect(), Records::new(from.fleet.clone()), INTERVAL)
+    Courier::new(to.net.connect(), Records::new(from.fleet.clone(), None), INTERVAL)
+}
+
+/// Sends what a node adds up to another one.
+pub(super) fn forward_sums(from: &Node, to: &Node) -> Courier<Wire, Records> {
+    Courier::new(to.net.connect(), Records::new(from.fleet.clone(), Some(INTERVAL)), INTERVAL)
 }

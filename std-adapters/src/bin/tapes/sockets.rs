@@ -45,12 +45,20 @@ pub(crate) struct SocketArguments {
     /// Report everything to this aggregator, device by device; may be repeated.
     #[arg(long, visible_alias = "push", value_name = "ENDPOINT")]
     forward: Vec<Endpoint>,
+    /// Report sums over everything instead, as one source: for trees whose top has no room for all
+    /// sources. Needs --state. Every source must have one way to each receiver that adds up.
+    #[arg(long, requires = "forward")]
+    rollup: bool,
     /// Seconds between two reports of --forward.
     #[arg(long, value_name = "N", value_parser = crate::simulate::seconds, default_value = "1")]
     forward_interval: f64,
     /// Seconds that the end waits for --forward to be told that its last report is kept.
     #[arg(long, value_name = "N", value_parser = crate::simulate::seconds, default_value = "2")]
     linger: f64,
+    /// Memory for what is kept of devices and processes, in MiB; beyond it new ones are refused and
+    /// counted.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    max_memory: Option<u32>,
     /// Devices and processes that are kept; further ones are refused and counted.
     #[arg(long, value_name = "N", default_value_t = SOURCES)]
     max_sources: u32,
@@ -73,6 +81,10 @@ impl SocketArguments {
     /// Returns the limits of the fleet.
     pub(crate) fn limits(&self) -> Limits {
         let mut limits = Limits::default();
+        if let Some(mib) = self.max_memory {
+            limits.bytes = usize::try_from(mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
+            limits.bytes_per_origin = limits.bytes_per_origin.min(limits.bytes);
+        }
         if self.is_bound() {
             let sources = usize::try_from(self.max_sources).unwrap_or(usize::MAX);
             limits.origins = sources;
@@ -87,6 +99,7 @@ impl SocketArguments {
         let server = self.server.load()?;
         let mut aggregator = Aggregator::new(fleet.clone())
             .with_forward_interval(Duration::from_secs_f64(self.forward_interval))
+            .with_rollup(self.rollup)
             .with_plaintext_allowed(self.allow_plaintext);
         if let Some(keys) = server {
             aggregator = aggregator.with_keys(keys);
@@ -105,6 +118,11 @@ impl SocketArguments {
                 "{endpoint} is reached by other machines: encrypt with keys (tapes keygen), or \
                  say --allow-plaintext"
             ),
+            tapes_std::zmq::SocketError::NoState => {
+                "--rollup needs --state DIR: sums that nobody keeps would count again after a \
+                 restart"
+                    .to_owned()
+            }
             error => error.to_string(),
         })?;
         for endpoint in running.endpoints() {
