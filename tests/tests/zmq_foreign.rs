@@ -190,6 +190,28 @@ fn libzmq_reports_to_us() {
     dealer.finish();
 }
 
+/// If this fails, a source that contradicts itself stops others, or nobody learns which one it is.
+#[test]
+fn a_conflict_is_told_of_its_source_and_stops_nothing() {
+    let (aggregator, _, pull) = aggregate(&[]);
+    let mut push = Peer::start(&json!({ "role": "send", "kind": "PUSH", "endpoint": pull }));
+    for origin in [[1], [2]] {
+        (0..3).for_each(|seq| push.send(&[&frame(&origin, seq, 10 * seq)]));
+    }
+    // A count that falls although the frame is newer.
+    push.send(&[&frame(&[1], 3, 5)]);
+    push.send(&[&frame(&[2], 3, 30)]);
+    push.send(&[&frame(&[1], 4, 40)]);
+    push.finish();
+    aggregator.wait_until(EVENTS_2, 30.0);
+    aggregator.wait_until(EVENTS_1, 40.0);
+    let conflicts = |device: u32| {
+        let labels = format!("{{device=\"0{device}\",problem=\"conflict\"}}");
+        aggregator.metric(&format!("tapes_device_problems_total{labels}"))
+    };
+    assert_eq!((conflicts(1), conflicts(2)), (Some(1.0), None));
+}
+
 /// Reports to a ROUTER of libzmq, and compares what it read with what was recorded.
 fn report_to(config: &Json, keys: Option<(KeyPair, PublicKey)>) {
     let mut router = Peer::start(config);

@@ -86,10 +86,14 @@ impl Contents {
     }
 
     /// Returns the number of levels: 1 for one of devices only.
+    #[cfg(feature = "zmq")]
     pub(super) fn depth(&self) -> u64 {
         self.nodes.values().copied().max().unwrap_or(1)
     }
 }
+
+/// A source that adds up, and what it contains if it is a roll-up.
+pub(super) type Part<'f> = (Origin, &'f OriginData, Option<Contents>);
 
 impl Fleet {
     /// Returns the origin of what this receiver adds up.
@@ -99,7 +103,7 @@ impl Fleet {
 
     /// Returns the sources that add up, by first contact, and what those that are roll-ups contain:
     /// of roll-ups that have a part in common, the one that is known for longer.
-    pub(super) fn summable(&self) -> (Vec<(Origin, &OriginData, Option<Contents>)>, LeftOut) {
+    pub(super) fn summable(&self) -> (Vec<Part<'_>>, LeftOut) {
         let own = self.own_origin();
         let name = own.to_string();
         let (mut sources, mut left_out) = (Vec::new(), LeftOut::default());

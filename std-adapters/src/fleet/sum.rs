@@ -31,6 +31,14 @@ struct Sum {
     total: Total,
 }
 
+/// Everything under way: sums, the roll-ups in them with their levels, and what is not in them.
+#[derive(Debug)]
+struct Sums {
+    sums: BTreeMap<SeriesKey, Sum>,
+    contents: Vec<(Box<str>, u64)>,
+    left_out: LeftOut,
+}
+
 impl Fleet {
     /// Adds up counters and histograms over all sources, as [`merged`](Self::merged) does, and puts
     /// the sums into the state as those of this receiver. `interval` is the time until the next.
@@ -39,7 +47,7 @@ impl Fleet {
     pub(crate) fn roll_up(&mut self, interval: Duration, now: Duration) {
         let (origin, key) = (self.own_origin(), self.own_epoch());
         self.open_own(origin, key, now);
-        let (sums, contents, mut left_out) = self.sums(origin, key);
+        let Sums { sums, contents, mut left_out } = self.sums(origin, key);
         let newest = self.state.epoch(origin, key).and_then(|epoch| epoch.newest_seq());
         let device = self.devices.entry(origin).or_default();
         let session = device.sessions.entry(key).or_default();
@@ -95,13 +103,8 @@ impl Fleet {
         self.devices.entry(origin).or_default().opened(now);
     }
 
-    /// Returns the sums in the measures that they have had from the start, and the roll-ups in them
-    /// with their levels.
-    fn sums(
-        &self,
-        origin: Origin,
-        key: EpochKey,
-    ) -> (BTreeMap<SeriesKey, Sum>, Vec<(Box<str>, u64)>, LeftOut) {
+    /// Returns the sums in the measures that they have had from the start.
+    fn sums(&self, origin: Origin, key: EpochKey) -> Sums {
         let mut sums = BTreeMap::new();
         let own = self.state.epoch(origin, key);
         for (id, entry) in own.into_iter().flat_map(|epoch| epoch.dictionary().iter()) {
@@ -128,7 +131,9 @@ impl Fleet {
             for (series, observed) in observed(data, is_shown) {
                 is_empty = is_empty && observed.value().count() == Some(0);
                 match sums.get_mut(&series) {
-                    Some(sum) => left_out.measure += u64::from(sum.total.add_as(&observed).is_err()),
+                    Some(sum) => {
+                        left_out.measure += u64::from(sum.total.add_as(&observed).is_err());
+                    }
                     None => {
                         sums.insert(series, Sum { id: None, total: observed });
                     }
@@ -144,7 +149,7 @@ impl Fleet {
         let own = self.own_origin().to_string();
         let mut contents: Vec<_> = contents.into_iter().collect();
         contents.sort_by_key(|(node, _)| **node != *own);
-        (sums, contents, left_out)
+        Sums { sums, contents, left_out }
     }
 
     /// Puts one value into the own epoch, under the id that it has or the next one.

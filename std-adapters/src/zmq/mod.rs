@@ -28,11 +28,14 @@ mod link;
 mod message;
 mod omq;
 mod origin;
+mod process;
 mod records;
 mod registry;
-mod settings;
 #[cfg(test)]
 mod rollup_tests;
+mod settings;
+#[cfg(feature = "tokio")]
+mod task;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -43,5 +46,6 @@ pub use self::aggregator::{Aggregator, Reloader, RunningAggregator};
 pub use self::courier::SenderStats;
 pub use self::endpoint::{Endpoint, EndpointError};
 pub use self::keys::{AllowList, KeyError, KeyPair, PublicKey};
+pub use self::process::AggregatorProcess;
 pub use self::registry::DistributedRegistry;
 pub use self::settings::{ClientKeys, ServerKeys, SocketError};

@@ -77,6 +77,43 @@ fn what_was_acknowledged_survives_its_process() {
     assert_eq!(node.totals(), (truth, truth));
 }
 
+/// If this fails, a source that is silent for long takes its counts with it, or counts twice when it
+/// is back.
+#[test]
+fn a_silent_source_expires_its_counts_stay_and_it_goes_on() {
+    let time = Arc::new(ManualTime::new());
+    let mut node = Node::new(&time);
+    let mut process = Process::new(1, 1, &node.net);
+    let mut other = Process::new(2, 1, &node.net);
+    let turns = |node: &mut Node, processes: &mut [&mut Process], count: u32| {
+        for _ in 0..count {
+            processes.iter_mut().for_each(|process| step(&mut process.courier, &time));
+            node.turn();
+            time.advance(STEP);
+        }
+    };
+    process.record(10);
+    other.record(1);
+    turns(&mut node, &mut [&mut process, &mut other], 50);
+    // Twenty minutes in which one of them is heard.
+    for _ in 0..120 {
+        time.advance(Duration::from_secs(10));
+        turns(&mut node, &mut [&mut other], 20);
+    }
+    let device = |node: &Node| {
+        let devices = node.fleet.snapshot().devices;
+        (devices[0].is_up, devices[0].series.iter().all(|series| series.is_fresh))
+    };
+    assert_eq!(device(&node), (false, false), "it is not shown any more");
+    assert_eq!((node.merged(), node.totals()), ((11, 11), (11, 11)), "its counts stay");
+    node.restart(true);
+    assert_eq!((node.merged(), node.totals()), ((11, 11), (11, 11)), "over a restart, too");
+    process.record(5);
+    turns(&mut node, &mut [&mut process, &mut other], 400);
+    assert_eq!(device(&node), (true, true));
+    assert_eq!((node.merged(), node.totals()), ((16, 16), (16, 16)), "and go on");
+}
+
 /// If this fails, an aggregator without disk space says that it keeps what it would forget.
 #[test]
 fn nothing_is_acknowledged_that_is_not_saved() {

@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -115,6 +115,11 @@ impl Gateway {
                 Err(_) => panic!("no line with {text:?}, only {:?}", lines.heard),
             }
         }
+    }
+
+    /// Returns its standard output, to be read while it runs.
+    pub(crate) fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().expect("it is piped")
     }
 
     /// Writes to its standard input.
