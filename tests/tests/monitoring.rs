@@ -26,6 +26,39 @@ fn the_rules_do_what_they_say() {
     }
 }
 
+/// Returns the blocks of a page in a language.
+fn blocks<'p>(page: &'p str, language: &str) -> Vec<&'p str> {
+    let begin = format!("```{language}\n");
+    page.split(&begin).skip(1).filter_map(|rest| rest.split("\n```").next()).collect()
+}
+
+/// If this fails, a server does not start with what was copied from the guide, or a gateway.
+#[test]
+fn configurations_in_the_documentation_are_taken() {
+    let scratch = Scratch::new("copied");
+    let documents = folder().join("..");
+    let (mut servers, mut gateways) = (0, 0);
+    for page in ["guide/gateway.md", "service.md"] {
+        let page = std::fs::read_to_string(documents.join(page)).unwrap();
+        for block in blocks(&page, "yaml") {
+            let file = scratch.path().join("prometheus.yml");
+            std::fs::write(&file, block).unwrap();
+            let output = Command::new("promtool").args(["check", "config"]).arg(&file).output();
+            let output = output.expect("promtool runs; `cargo xtask test` sets it up");
+            assert!(output.status.success(), "{block}: {output:?}");
+            servers += 1;
+        }
+        for block in blocks(&page, "toml") {
+            let file = scratch.path().join("tapes.toml");
+            std::fs::write(&file, block).unwrap();
+            let output = run(&["check", file.to_str().unwrap()], b"");
+            assert_eq!(output.status.code(), Some(0), "{block}: {output:?}");
+            gateways += 1;
+        }
+    }
+    assert!(servers >= 1 && gateways >= 1);
+}
+
 /// Returns every query in a part of a dashboard.
 fn queries(part: &Value, found: &mut Vec<String>) {
     match part {

@@ -42,6 +42,11 @@ fn the_package_installs_starts_and_goes() {
     let mut packages = fs::read_dir(&output).unwrap().map(|entry| entry.unwrap().path());
     let package = packages.find(|path| path.extension().is_some_and(|end| end == "deb")).unwrap();
 
+    let depends = done(Command::new("dpkg-deb").args(["--field"]).arg(&package).arg("Depends"));
+    let depends = String::from_utf8(depends.stdout).unwrap();
+    let is_static = cfg!(target_env = "musl");
+    assert_eq!(depends.starts_with("libc6 (>= 2."), !is_static, "{depends:?}");
+
     let system = scratch.path().join("system");
     fs::create_dir_all(system.join("var/lib/dpkg/info")).unwrap();
     fs::create_dir_all(system.join("var/lib/dpkg/updates")).unwrap();

@@ -130,7 +130,7 @@ fn package(binary: &Path, output: &Path) -> Outcome<PathBuf> {
         copy(&from, &documents.join("examples").join(file), 0o644)?;
     }
     manual_and_completions(&installed, &tree)?;
-    control(&tree)?;
+    control(&tree, &needed(&installed)?)?;
     let package = output.join(format!("{name}.deb"));
     let mut pack = Command::new("dpkg-deb");
     pack.args(["--root-owner-group", "-Zgzip", "--build"]).arg(&tree).arg(&package);
@@ -155,12 +155,39 @@ fn manual_and_completions(tapes: &Path, tree: &Path) -> Outcome {
     Ok(())
 }
 
+/// The line of dpkg's that names what a program needs; nothing for a static one.
+fn needed(program: &Path) -> Outcome<String> {
+    let bytes = fs::read(program);
+    let bytes = bytes.map_err(Problem::io(format!("cannot read {}", program.display())))?;
+    let libraries = glibc(&bytes).map(|minor| {
+        let unwinder = if contains(&bytes, b"libgcc_s.so.1") { ", libgcc-s1" } else { "" };
+        format!("Depends: libc6 (>= 2.{minor}){unwinder}\n")
+    });
+    Ok(libraries.unwrap_or_default())
+}
+
+/// The 34 of the newest `GLIBC_2.34` among the versions that a program asks for.
+fn glibc(program: &[u8]) -> Option<u32> {
+    const NAME: &[u8] = b"GLIBC_2.";
+    let at = program.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
+    let minor = |(at, _): (usize, &[u8])| {
+        let digits = program.get(at + NAME.len()..)?.iter().take_while(|c| c.is_ascii_digit());
+        String::from_utf8(digits.copied().collect()).ok()?.parse().ok()
+    };
+    at.filter_map(minor).max()
+}
+
+fn contains(program: &[u8], text: &[u8]) -> bool {
+    program.windows(text.len()).any(|window| window == text)
+}
+
 /// What dpkg wants to know, and is to do.
-fn control(tree: &Path) -> Outcome {
+fn control(tree: &Path, needed: &str) -> Outcome {
     let (version, architecture) = (version(), architecture());
     let control = format!(
         "Package: tapes\nVersion: {version}\nArchitecture: {architecture}\n\
          Maintainer: The tapes developers <tapes@localhost>\nSection: utils\nPriority: optional\n\
+         {needed}\
          Description: metrics of microcontrollers, for Prometheus and people\n \
          A gateway that receives the metrics of devices over serial ports and TCP, keeps\n \
          exact totals, and shows them to Prometheus, StatsD, OTLP, browsers and terminals.\n \
@@ -213,4 +240,19 @@ fn set_mode(file: &Path, mode: u32) -> Outcome {
 #[cfg(not(unix))]
 fn set_mode(_: &Path, _: u32) -> Outcome {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{contains, glibc};
+
+    /// The package would be installed where the command does not start if this failed.
+    #[test]
+    fn what_is_needed_is_read_from_the_program() {
+        let program =
+            b"\0GLIBC_2.4\0GLIBC_2.34\0GLIBC_2.28\0GLIBC_PRIVATE\0libgcc_s.so.1\0GLIBC_2.";
+        assert_eq!(glibc(program), Some(34));
+        assert!(contains(program, b"libgcc_s.so.1"));
+        assert_eq!(glibc(b"a static program"), None);
+    }
 }

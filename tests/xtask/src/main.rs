@@ -5,6 +5,8 @@ mod bench;
 mod cycles;
 mod demo;
 mod dist;
+#[cfg(test)]
+mod documented;
 mod elf;
 mod emulate;
 mod emulator;
