@@ -149,3 +149,25 @@ fn the_journal_hears_of_priorities() {
     let elsewhere = said(|_| "8:1".to_owned());
     assert!(elsewhere.starts_with(INFO) && !elsewhere.contains("<4>"), "{elsewhere}");
 }
+
+/// If this fails, nobody knows whether long work goes on, or its line ends up in a file.
+#[test]
+fn long_work_says_how_far_it_is() {
+    let (mut person, program) = terminal::open();
+    let mut command = Command::new(tapes());
+    // For ever, unless somebody ends it.
+    command.args(["simulate", "--seconds", "1e9", "--seed", "1"]);
+    let mut child = command.stdout(Stdio::null()).stderr(program).spawn().unwrap();
+    drop(command);
+    let mut said = String::new();
+    let mut chunk = [0; 256];
+    while !said.contains(" of 1000000000 s") {
+        let len = person.read(&mut chunk).unwrap();
+        said.push_str(&String::from_utf8_lossy(&chunk[..len]));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.contains("\u{1b}[Ksimulated "), "{said:?}");
+    let elsewhere = run(&["simulate", "--seconds", "2000", "--seed", "1"], b"");
+    assert!(elsewhere.stderr.is_empty(), "{elsewhere:?}");
+}
