@@ -32,6 +32,10 @@ struct Terminal {
 
 impl Terminal {
     fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, "")
+    }
+
+    fn start_with(arguments: &[&str], no_color: &str) -> Self {
         let (keys, slave) = terminal::open();
         let stdio = || Stdio::from(slave.try_clone().unwrap());
         let mut size = Command::new("stty");
@@ -42,6 +46,7 @@ impl Terminal {
             .arg("top")
             .args(arguments)
             .env("TERM", "xterm-256color")
+            .env("NO_COLOR", no_color)
             .stdin(stdio())
             .stdout(stdio())
             .stderr(stdio())
@@ -86,13 +91,14 @@ impl Terminal {
         self.keys = nothing();
     }
 
-    /// Checks that it ends, and that the terminal is as it was.
-    fn check_put_back(mut self) {
+    /// Checks that it ends, and that the terminal is as it was. Returns what was written.
+    fn check_put_back(mut self) -> String {
         self.wait_for("\u{1b}[?1049l");
         self.wait_for("\u{1b}[?25h");
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
         let flags = tcgetattr(&self.terminal).unwrap().local_flags;
         assert!(flags.contains(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::ISIG));
+        std::mem::take(&mut self.seen)
     }
 }
 
@@ -122,6 +128,20 @@ fn gateway() -> Gateway {
     gateway.feed(&frames());
     gateway.wait_until("motor_loops_total{device=\"e602\"}", 123_456.0);
     gateway
+}
+
+/// If this fails, people who cannot read colours get them all the same.
+#[test]
+fn colours_are_left_out_where_nobody_wants_them() {
+    let gateway = gateway();
+    let url = format!("http://{}", gateway.http);
+    for (no_color, has_colours) in [("", true), ("1", false)] {
+        let mut terminal = Terminal::start_with(&[&url], no_color);
+        terminal.wait_for("2 of 2 devices live");
+        terminal.press("q");
+        let seen = terminal.check_put_back();
+        assert_eq!(seen.contains("\u{1b}[38;5;"), has_colours, "{no_color:?}: {seen:?}");
+    }
 }
 
 /// If this fails, a shell is unusable after the view, and nobody knows what to type.
