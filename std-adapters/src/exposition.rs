@@ -24,7 +24,9 @@ pub(crate) use self::local::{Plan, write_source};
 pub(crate) use self::names::names_of;
 #[cfg(any(feature = "http", feature = "push"))]
 pub use self::protobuf::ProtobufWriter;
-pub(crate) use self::tree::{Leaf, write_lately, write_part, write_watched};
+#[cfg(feature = "http")]
+pub(crate) use self::tree::write_watched;
+pub(crate) use self::tree::{Leaf, write_lately, write_part};
 
 /// Takes an exposition family by family: each once, and its samples after it.
 pub trait FamilyWriter {

@@ -45,6 +45,7 @@ pub(crate) fn write_lately<'n>(
 
 /// As [`write_lately`], without what changes all the time and people do not look at: quantiles, and
 /// the seconds that the window covers, whole.
+#[cfg(feature = "http")]
 pub(crate) fn write_watched<'n>(
     tree: &mut TreeWriter<'_, 'n>,
     descriptor: &Descriptor<'n>,
