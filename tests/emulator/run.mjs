@@ -63,14 +63,16 @@ function dumped(board, options) {
 async function run(board, options, output, moments, stopping) {
   const resets = [...options.reset];
   const typed = [...options.send];
+  const gets = [...options.get];
   const wanted = [...options.moments];
   const started = performance.now();
   while (board.seconds < options.seconds && output.open && !stopping()) {
     const resetAt = resets[0]?.seconds ?? Infinity;
-    const next = Math.min(wanted[0] ?? Infinity, typed[0]?.seconds ?? Infinity);
+    const next = Math.min(wanted[0] ?? Infinity, typed[0]?.seconds ?? Infinity, gets[0]?.seconds ?? Infinity);
     const until = Math.min(board.seconds + SLICE_SECONDS, options.seconds, resetAt, next);
     board.runTo(Math.round(until * 1e9));
     while (typed.length && board.seconds >= typed[0].seconds) board.type(typed.shift().bytes);
+    while (gets.length && board.seconds >= gets[0].seconds) board.network.get(gets.shift().path);
     if (options.output === 'rtt') for (const byte of board.readRtt()) output.push(byte);
     while (wanted.length && board.seconds >= wanted[0]) {
       moments.push({ seconds: wanted.shift(), symbols: dumped(board, options) });
@@ -104,6 +106,7 @@ async function report(board, options, output, moments, wallSeconds, fault) {
     uart1: { bytes: board.sent[1], baud: board.chip.uart[1].baud },
     symbols: dumped(board, options),
     moments,
+    watched: board.watches?.report ?? {},
     cycles: names.length && !fault ? measureCycles(board, names) : {},
   };
 }
@@ -136,6 +139,7 @@ async function main() {
       if (options.output === `uart${uart}`) output.push(byte);
       if (uart === 1 && uart1 !== undefined) writeSync(uart1, Uint8Array.of(byte));
     },
+    onNetwork: options.output === 'network' ? (text) => Buffer.from(text).forEach((byte) => output.push(byte)) : undefined,
     onUsb: options.output === 'usb' ? (bytes) => bytes.forEach((byte) => output.push(byte)) : undefined,
   });
   let stopped = false;
@@ -153,7 +157,7 @@ async function main() {
   await output.flush();
   if (uart1 !== undefined) closeSync(uart1);
   const result = await report(board, options, output, moments, (performance.now() - started) / 1000, fault);
-  const wanted = options.dump.length + options.cycles.length > 0;
+  const wanted = options.dump.length + options.cycles.length + options.watch.length > 0;
   if (options.report) writeFileSync(options.report, `${JSON.stringify(result, null, 2)}\n`);
   else if (wanted) process.stderr.write(`${JSON.stringify(result)}\n`);
   if (options.stdin) process.stdin.destroy();

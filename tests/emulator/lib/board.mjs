@@ -2,6 +2,7 @@
 
 import { RP2040 } from 'rp2040js';
 import { correctCore } from './core.mjs';
+import { NetworkHost } from './network_host.mjs';
 import {
   ChipReset, correctTimer, HAD_POWER_ON, HAD_RUN_PIN, installFlashId, Plain, Rosc,
 } from './peripherals.mjs';
@@ -10,6 +11,7 @@ import { installRom } from './rom.mjs';
 import { SecondCore } from './second_core.mjs';
 import { Uart } from './uart.mjs';
 import { UsbHost } from './usb_host.mjs';
+import { Watches } from './watch.mjs';
 
 const FLASH = 0x10000000;
 const RAM = 0x20000000;
@@ -40,10 +42,10 @@ export class Fault extends Error {}
 export class Board {
   /**
    * `onByte(uart, byte)` receives what the UARTs send, `onUsb(bytes)` what the USB serial port sends if there is a
-   * host; `celsius(seconds)` is the die temperature.
+   * host, `onNetwork(text)` what a computer gets to which the board is a network card; `celsius(seconds)` is the die temperature, `watch` lists handlers to look at.
    */
-  constructor(elf, { seed = 1, uid, celsius = () => 27, adc = {}, onByte = () => {}, onUsb } = {}) {
-    Object.assign(this, { elf, celsius, adc, onByte, onUsb });
+  constructor(elf, { seed = 1, uid, celsius = () => 27, adc = {}, watch = [], onByte = () => {}, onUsb, onNetwork } = {}) {
+    Object.assign(this, { elf, celsius, adc, watch, onByte, onUsb, onNetwork });
     this.rtt = elf.symbols.find(({ name }) => name === RTT_SYMBOL)?.address;
     this.vectors = elf.symbols.find(({ name }) => name === '__vector_table')?.address ?? VECTORS;
     this.words = randomWords(seed);
@@ -113,8 +115,11 @@ export class Board {
     installFlashId(chip, this.uid);
     correctTimer(chip);
     correctCore(chip, () => (this.wantedReset = ['warm', 'system reset request']));
+    if (this.watches) this.watches.attach(chip);
+    else if (this.watch.length) this.watches = new Watches(this, this.watch);
     this.second = new SecondCore(chip);
     this.usb = this.onUsb && new UsbHost(chip, this.onUsb);
+    this.network = this.onNetwork && new NetworkHost(chip, this.onNetwork);
     const done = chip.adc.completeADCRead.bind(chip.adc);
     chip.adc.completeADCRead = (_, error) => done(this.sample(chip.adc.currentChannel), error);
   }

@@ -10,9 +10,11 @@ usage: node run.mjs [--elf] FILE [options]
   --seconds N         stop after N seconds of simulated time (default: run until Ctrl-C)
   --realtime          keep simulated time at the pace of the clock on the wall
   --output WHERE      what goes to standard output: uart0 (default), uart1, usb (a host opens the board's serial
-                      port) or rtt (the first channel that a debug probe would read)
+                      port), rtt (the first channel that a debug probe would read) or network (a computer to which
+                      the board is a network card, over USB, prints the pages that it gets and the datagrams)
   --stdin             bytes on standard input arrive on UART0, or over USB; their end does not stop the run
   --send TEXT@T       as if TEXT were typed there after T seconds; \\n is a line feed. May be repeated
+  --get PATH@T        with --output network the computer fetches a page after T seconds. May be repeated
   --uart1 FILE        write what UART1 sends to FILE
   --reset KIND@T      reset after T seconds; KIND is cold (RAM becomes garbage), warm (watchdog: RAM and
                       scratch registers stay) or run (RUN pin: RAM stays). May be repeated
@@ -25,7 +27,10 @@ usage: node run.mjs [--elf] FILE [options]
   --dump-at T         the words after T seconds as well; see the report's "moments". May be repeated
   --cycles NAME       after the run, count the cycles of a call of NAME, or NAME(1,2) with numbers as arguments;
                       NAME* takes all that start so. May be repeated
-  --report FILE       write the report (JSON) to FILE; without it, --dump and --cycles print it on standard error
+  --watch NAME[:US]   how many cycles the interrupt handler NAME takes, and with a period in microseconds how far
+                      its entries lie off a grid of that period; into the report. May be repeated
+  --report FILE       write the report (JSON) to FILE; without it, --dump, --cycles and --watch print it on standard
+                      error
   --quiet             no progress and no summary on standard error
   --help
 
@@ -41,6 +46,7 @@ const SPEC = {
   realtime: { type: 'boolean', default: false },
   output: { type: 'string', default: 'uart0' },
   send: { type: 'string', multiple: true, default: [] },
+  get: { type: 'string', multiple: true, default: [] },
   stdin: { type: 'boolean', default: false },
   uart1: { type: 'string' },
   reset: { type: 'string', multiple: true, default: [] },
@@ -53,12 +59,13 @@ const SPEC = {
   dump: { type: 'string', multiple: true, default: [] },
   'dump-at': { type: 'string', multiple: true, default: [] },
   cycles: { type: 'string', multiple: true, default: [] },
+  watch: { type: 'string', multiple: true, default: [] },
   report: { type: 'string' },
   quiet: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
 };
 
-const OUTPUTS = ['uart0', 'uart1', 'usb', 'rtt'];
+const OUTPUTS = ['uart0', 'uart1', 'usb', 'rtt', 'network'];
 
 /** Wrong use of the command line. */
 export class UsageError extends Error {}
@@ -82,8 +89,10 @@ export function readOptions(args) {
     flip: number('--flip', values.flip, 0, 1),
     output: readOutput(values.output),
     send: values.send.map(readSend).sort((a, b) => a.seconds - b.seconds),
+    get: readGets(values).sort((a, b) => a.seconds - b.seconds),
     reset: values.reset.map(readReset).sort((a, b) => a.seconds - b.seconds),
     dump: values.dump.map(readDump),
+    watch: values.watch.map(readWatch),
     moments: values['dump-at'].map((text) => time('--dump-at', text)).sort((a, b) => a - b),
   };
 }
@@ -151,4 +160,19 @@ function readDump(text) {
   const parts = /^(.*[^:]):(\d+)$/.exec(text);
   if (text === '') throw new UsageError('--dump takes SYMBOL or SYMBOL:WORDS');
   return parts ? { text, symbol: parts[1], count: Number(parts[2]) } : { text, symbol: text, count: undefined };
+}
+
+function readWatch(text) {
+  const [symbol, micros] = text.split(/(?<!:):(?!:)/);
+  if (symbol === '') throw new UsageError('--watch takes NAME or NAME:MICROSECONDS');
+  return { text, symbol, micros: micros === undefined ? undefined : number('--watch', micros, 1) };
+}
+
+function readGets({ get, output }) {
+  if (get.length && output !== 'network') throw new UsageError('--get needs --output network');
+  return get.map((text) => {
+    const [, path, at] = /^(\/[^\s]*)@([^@]*)$/.exec(text) ?? [];
+    if (path === undefined) throw new UsageError(`--get takes /PATH@SECONDS, not "${text}"`);
+    return { path, seconds: time('--get', at) };
+  });
 }

@@ -14,6 +14,7 @@ const RANDOM_BIT = 0x4006001c;
 const AIRCR = 0xe000ed0c;
 const NVIC_ENABLE = 0xe000e100;
 const NVIC_PEND = 0xe000e200;
+const NVIC_PRIORITY = 0xe000e400;
 const TIMER = 0x40054000;
 const COUNTER = 0x20000100;
 
@@ -147,6 +148,31 @@ test('an interrupt pended by software runs its handler once', async () => {
     .label('sleep').wfi().branch('sleep');
   countUp(program.label('handler')).bx(14);
   await onBoard(program, 0.001, (board) => assert.equal(counted(board), 1));
+});
+
+test('a watched handler shows when it begins and how long it takes', async () => {
+  // An outer handler pends an inner one, which comes first; the main program pends the outer one at uneven times.
+  const program = new Program().label('start').vector(16 + 20, 'outer').vector(16 + 21, 'inner')
+    .poke(NVIC_PRIORITY + 20, 0x4080).poke(NVIC_ENABLE, 3 << 20)
+    .literal(0, NVIC_PEND).literal(1, 1 << 20).str(1, 0).movs(2, 200)
+    .label('wait').subs(2, 1).branch('wait', 'ne').str(1, 0)
+    .label('sleep').wfi().branch('sleep')
+    .label('outer').literal(0, NVIC_PEND).literal(1, 1 << 21).str(1, 0).movs(2, 50)
+    .label('busy').subs(2, 1).branch('busy', 'ne').bx(14)
+    .label('inner').bx(14);
+  const watch = [{ text: 'o', symbol: 'outer', micros: 1 }, { text: 'i', symbol: 'inner' }];
+  const symbols = { outer: program.symbol('outer'), inner: program.symbol('inner') };
+  await withElf(program, symbols, (path) => {
+    const board = new Board(new Elf(path), { watch });
+    board.runTo(1e6);
+    const { o, i } = board.watches.report;
+    assert.deepEqual([o.entries, i.entries, i.jitter], [2, 2, null]);
+    // 50 rounds of 3 cycles, and those of the inner one are its own.
+    assert.ok(o.min >= 150 + i.max && o.max < 260 && o.min === o.max && o.sum === 2 * o.min, JSON.stringify(o));
+    assert.ok(i.min >= 15 && i.max < 40, JSON.stringify(i));
+    // Between the two lie 200 rounds and the outer one, held against a grid of 125 cycles.
+    assert.ok(o.jitter > 0 && o.jitter < 125, JSON.stringify(o));
+  });
 });
 
 test('WFI with interrupts masked wakes without entering the handler', async () => {

@@ -94,7 +94,7 @@ test('a fault ends with code 3, a mistake with code 2, both with a sentence', as
 test('bad values are refused by the name of their option', () => {
   const bad = {
     '--seconds': 'x', '--reset': 'warm', '--uid': '12', '--adc': '9=1', '--lose': '2', '--celsius': '5..x', '--seed': '-1',
-    '--output': 'uart2', '--send': 'no time',
+    '--output': 'uart2', '--send': 'no time', '--watch': 'X:0',
   };
   for (const [option, value] of Object.entries(bad)) {
     const refused = (error) => error instanceof UsageError && error.message.includes(option);
@@ -102,6 +102,8 @@ test('bad values are refused by the name of their option', () => {
   }
   const { reset, dump } = readOptions(['x', '--reset', 'cold@9', '--reset', 'warm@2', '--dump', 'a::B:3']);
   assert.deepEqual(reset.map(({ seconds }) => seconds), [2, 9]);
+  const watched = readOptions(['x', '--watch', 'a::B:1000', '--watch', 'C']).watch;
+  assert.deepEqual(watched.map(({ symbol, micros }) => [symbol, micros]), [['a::B', 1000], ['C', undefined]]);
   assert.deepEqual(dump, [{ text: 'a::B:3', symbol: 'a::B', count: 3 }]);
 });
 

@@ -18,17 +18,23 @@ pub fn nothing() {
     unsafe { asm!("", options(nomem, nostack, preserves_flags)) };
 }
 
-/// Makes functions that the emulator calls by their names, and a list of them.
+/// Makes functions that the emulator calls by their names, and a list of them. A second name is that
+/// of the same function in RAM.
 #[macro_export]
 macro_rules! benches {
-    ($($(#[$attribute:meta])* $name:ident $body:block)*) => {
+    ($($name:ident $(, $in_ram:ident)? $body:block)*) => {
         $(
             #[unsafe(no_mangle)]
             #[inline(never)]
-            $(#[$attribute])*
             extern "C" fn $name() $body
+            $(
+                #[unsafe(no_mangle)]
+                #[inline(never)]
+                #[unsafe(link_section = ".data.ram")]
+                extern "C" fn $in_ram() $body
+            )?
         )*
         #[used]
-        static BENCHES: &[extern "C" fn()] = &[$($name),*];
+        static BENCHES: &[extern "C" fn()] = &[$($name, $($in_ram,)?)*];
     };
 }

@@ -22,6 +22,17 @@ pub(crate) fn examples() -> Vec<String> {
     names
 }
 
+/// The examples, each with the first line of its documentation.
+pub(crate) fn list() -> String {
+    let about = |name: &String| {
+        let file = places::firmware().join("src").join("bin").join(format!("{name}.rs"));
+        let source = fs::read_to_string(file).unwrap_or_default();
+        let first = source.lines().next().unwrap_or_default().trim_start_matches("//!").trim();
+        format!("  {name:<16} {first}")
+    };
+    examples().iter().map(about).collect::<Vec<_>>().join("\n")
+}
+
 /// The features that the manifest says an example needs, as cargo takes them; as a rule none.
 pub(crate) fn required_features(name: &str) -> String {
     let manifest = fs::read_to_string(places::firmware().join("Cargo.toml")).unwrap_or_default();
@@ -79,6 +90,11 @@ pub(crate) fn build(name: &str) -> Outcome<PathBuf> {
             examples().join(", ")
         )));
     }
+    build_binary(name)
+}
+
+/// Builds an executable of the examples' workspace and returns its ELF file.
+pub(crate) fn build_binary(name: &str) -> Outcome<PathBuf> {
     let features = required_features(name);
     Image { directory: places::firmware(), name, features: &features, target: RP2040 }.build()
 }

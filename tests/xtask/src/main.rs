@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bench;
+mod beside;
 mod cycles;
 mod demo;
 mod dist;
@@ -16,6 +17,7 @@ mod fuzz;
 mod instructions;
 mod interrupt;
 mod node;
+mod overhead;
 mod packages;
 mod page;
 mod places;
@@ -95,6 +97,12 @@ const COMMANDS: &[Command] = &[
         run: size::size,
     },
     Command {
+        name: "overhead",
+        about: "what metrics cost the example timing_loop, and the table that says so",
+        help: overhead::HELP,
+        run: overhead::overhead,
+    },
+    Command {
         name: "emulate",
         about: "one firmware example in the RP2040 emulator",
         help: emulate::HELP,
@@ -160,6 +168,10 @@ fn dispatch(mut words: Vec<String>) -> Outcome {
 fn help(name: Option<&str>) {
     if let Some(command) = COMMANDS.iter().find(|command| Some(command.name) == name) {
         println!("{}", command.help);
+        // Of two commands an argument is the name of an example.
+        if ["emulate", "firmware"].contains(&command.name) {
+            println!("\nthe examples:\n{}", firmware::list());
+        }
         return;
     }
     println!("The project's commands.\n\nusage: cargo xtask COMMAND [OPTIONS]\n");

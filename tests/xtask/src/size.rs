@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::arguments::Arguments;
+use crate::beside;
 use crate::elf::{self, Footprint};
 use crate::places;
 use crate::problem::{Outcome, Problem};
@@ -16,6 +17,8 @@ does nothing, with one lane of words and with two. Fails if a budget is exceeded
 not zero at first, or if an image has a function of core::panicking.
 
 usage: cargo xtask size
+
+Beside the typical board stands the same with embeprom, and with variables that defmt prints.
 
 The probes are built for the RP2040 as their manifest says: opt-level \"s\", link-time optimisation,
 one codegen unit, panic = \"abort\".
@@ -121,6 +124,13 @@ pub(crate) fn size(arguments: Arguments) -> Outcome {
     for (lanes, feature) in LANES.iter().enumerate() {
         let measured = measure(&toolchain, feature)?;
         print(&measured, lanes);
+        if lanes == 0 {
+            let base = measured.get(BASE).map_or(0, |footprint| footprint.flash);
+            // Others that do not build are no fault of ours.
+            if let Err(problem) = beside::print_sizes(base, |name| measured.get(name)) {
+                println!("nothing to compare with: {problem}");
+            }
+        }
         over.extend(exceeded(&measured, lanes));
     }
     if over.is_empty() {

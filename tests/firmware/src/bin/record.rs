@@ -41,6 +41,7 @@ metrics! {
         u: UpDown,
         g: Gauge<f32>,
         w: Gauge<u32>,
+        x: Gauge<u32>,
         h: Histogram [unit = micros, max = 60 s, scale = 2],
         t: Timer [unit = micros, max = 60 s, scale = 2],
         m: Meter,
@@ -89,41 +90,40 @@ fn dynamic() -> &'static Dynamic {
 
 benches! {
     bench_empty { nothing() }
-    bench_counter { M.c.increment() }
-    bench_counter_2 { M.c.increment(); M.u.increment() }
+    bench_counter, bench_ram_counter { M.c.increment() }
+    bench_counter_2, bench_ram_counter_2 { M.c.increment(); M.u.increment() }
     bench_counter_add { M.c.add(hidden(7)) }
-    bench_meter { M.m.mark() }
-    bench_meter_2 { M.m.mark(); M.c.increment() }
+    bench_meter, bench_ram_meter { M.m.mark() }
+    bench_meter_2, bench_ram_meter_2 { M.m.mark(); M.c.increment() }
     bench_family { M.f.of(fault()).increment() }
     bench_family_2 { M.f.of(fault()).increment(); M.f.of(fault()).increment() }
-    bench_gauge { M.g.set(1.0) }
-    bench_gauge_2 { M.g.set(1.0); M.w.set(hidden(7)) }
-    bench_gauge_word { M.w.set(hidden(7)) }
+    bench_gauge, bench_ram_gauge { M.g.set(1.0) }
+    bench_gauge_2, bench_ram_gauge_2 { M.g.set(1.0); M.w.set(hidden(7)) }
+    bench_gauge_word, bench_ram_gauge_word { M.w.set(hidden(7)) }
+    bench_gauge_word_2, bench_ram_gauge_word_2 { M.w.set(hidden(7)); M.x.set(hidden(7)) }
     bench_histogram_zero { M.h.record(hidden(0)) }
-    bench_histogram_byte { M.h.record(hidden(200)) }
-    bench_histogram_word { M.h.record(hidden(1_234_567)) }
-    bench_histogram_word_2 { M.h.record(hidden(1_234_567)); M.t.record(hidden(1_234_567)) }
+    bench_histogram_byte, bench_ram_histogram_byte { M.h.record(hidden(200)) }
+    bench_histogram_byte_2, bench_ram_histogram_byte_2 {
+        M.h.record(hidden(200));
+        M.t.record(hidden(200));
+    }
+    bench_histogram_word, bench_ram_histogram_word { M.h.record(hidden(1_234_567)) }
+    bench_histogram_word_2, bench_ram_histogram_word_2 { M.h.record(hidden(1_234_567)); M.t.record(hidden(1_234_567)) }
     bench_histogram_overflow { M.h.record(hidden(u32::MAX)) }
     bench_histogram_compact { M.h.record_compact(hidden(200)) }
-    bench_exclusive_counter { Exclusive::new(OWN_COUNTER).increment() }
+    bench_exclusive_counter, bench_ram_exclusive_counter { Exclusive::new(OWN_COUNTER).increment() }
     bench_exclusive_counter_2 {
         Exclusive::new(OWN_COUNTER).increment();
         Exclusive::new(OWN_SECOND).increment();
     }
     bench_exclusive_histogram { Exclusive::new(OWN_HISTOGRAM).record(hidden(200)) }
     bench_timer { M.t.record(hidden(200)) }
-    bench_timer_guard { drop(M.t.start(Timer)) }
-    bench_timer_guard_2 { drop(M.t.start(Timer)); drop(M.t.start(Timer)) }
+    bench_timer_guard, bench_ram_timer_guard { drop(M.t.start(Timer)) }
+    bench_timer_guard_2, bench_ram_timer_guard_2 { drop(M.t.start(Timer)); drop(M.t.start(Timer)) }
     bench_dynamic_counter { dynamic().c.increment() }
     bench_dynamic_gauge { dynamic().g.set(1.0) }
     bench_dynamic_histogram_byte { dynamic().h.record(hidden(200)) }
     bench_dynamic_histogram_word { dynamic().h.record(hidden(1_234_567)) }
-    #[unsafe(link_section = ".data.ram")]
-    bench_ram_counter { M.c.increment() }
-    #[unsafe(link_section = ".data.ram")]
-    bench_ram_gauge { M.g.set(1.0) }
-    #[unsafe(link_section = ".data.ram")]
-    bench_ram_histogram_word { M.h.record(hidden(1_234_567)) }
 }
 
 #[cortex_m_rt::entry]

@@ -9,8 +9,13 @@
 //! curl http://192.168.7.1/metrics
 //! ```
 //!
-//! On a board with Wi-Fi or Ethernet only the driver is another one. The emulator has no such network card: what
-//! serves and sends is run by tests of `tapes-embassy`, over two stacks and a wire that loses frames.
+//! In the emulator a small computer is at the other end of the cable:
+//!
+//! ```text
+//! cargo xtask emulate usb_network --seconds 3 -- --output network --get /metrics@1
+//! ```
+//!
+//! On a board with Wi-Fi or Ethernet only the driver is another one.
 #![no_std]
 #![no_main]
 
