@@ -46,9 +46,24 @@ fn hooks_take_no_more_cycles_than_documented() {
         *most = (*most).max(cycles["max"].as_u64().expect("a number"));
     }
     println!("{worst:?}");
+    let poll = worst["_embassy_trace_task_exec_begin"] + worst["_embassy_trace_task_exec_end"];
+    assert!(poll <= 330, "a poll takes {poll} cycles more, documented are 330");
     for (hook, limit) in LIMITS {
         let cycles = worst[hook];
         assert!(cycles <= limit, "{hook}: {cycles} cycles, documented are {limit}");
         assert!(cycles > limit / 4, "{hook}: {cycles} cycles, too few to have done anything");
     }
+}
+
+/// If this fails, a firmware that does not trace its executors pays for it: the examples' workspace has the adapter
+/// among its dependencies, and this example does not use it.
+#[test]
+fn what_is_not_traced_has_nothing_of_the_adapter() {
+    let names = ["13tapes_embassy", "_embassy_trace_"];
+    let inside = |name: &str| {
+        let image = std::fs::read(firmware(name)).expect("the image is there");
+        names.map(|name| image.windows(name.len()).filter(|at| *at == name.as_bytes()).count())
+    };
+    assert_eq!(inside("timing_loop"), [0, 0], "of {names:?} in its symbols");
+    assert!(inside("executor_load").iter().all(|count| *count > 0), "traced, it has them");
 }

@@ -25,6 +25,7 @@ mod problem;
 mod process;
 mod progress;
 mod python;
+mod rp2350;
 mod screenshots;
 mod size;
 mod steps;

@@ -14,6 +14,11 @@ pub(crate) fn firmware() -> PathBuf {
     root().join("examples-rp2040")
 }
 
+/// The workspace of the example for the RP2350.
+pub(crate) fn rp2350() -> PathBuf {
+    firmware().join("rp2350")
+}
+
 /// The workspace of the probes.
 pub(crate) fn probes() -> PathBuf {
     root().join("tests").join("firmware")

@@ -16,8 +16,9 @@ use crate::places;
 use crate::problem::{Outcome, Problem};
 use crate::process;
 use crate::python;
+use crate::rp2350;
 use crate::test::Log;
-use crate::toolchain::{self, RISCV, RP2040, Toolchain, cargo};
+use crate::toolchain::{self, RISCV, RP2040, RP2350, Toolchain, cargo};
 use crate::tools;
 
 /// One step: runs alone as well, in any order.
@@ -55,7 +56,11 @@ pub(crate) const STEPS: &[Step] = &[
         "the core crates for every kind of microcontroller, with few and many features",
         targets,
     ),
-    check("firmware", "every firmware example; lints of examples and probes", firmware),
+    check(
+        "firmware",
+        "firmware examples, that for the RP2350 too; lints of examples and probes",
+        firmware,
+    ),
     tests(
         "emulator",
         "the emulator's own tests; the examples run in it in step test",
@@ -65,13 +70,8 @@ pub(crate) const STEPS: &[Step] = &[
 ];
 
 /// Kinds of microcontrollers that the core crates compile for: without and with compare-and-swap, and RISC-V.
-const TARGETS: [&str; 5] = [
-    RP2040,
-    "thumbv7m-none-eabi",
-    "thumbv7em-none-eabihf",
-    "thumbv8m.main-none-eabihf",
-    "riscv32imc-unknown-none-elf",
-];
+const TARGETS: [&str; 5] =
+    [RP2040, "thumbv7m-none-eabi", "thumbv7em-none-eabihf", RP2350, "riscv32imc-unknown-none-elf"];
 
 /// The crates that run on microcontrollers, whatever the HAL.
 const PORTABLE: [&str; 2] = ["tapes-core", "tapes-hooks"];
@@ -126,6 +126,7 @@ fn fmt(log: &Log) -> Outcome {
     let instructions = places::root().join("tests").join("instructions");
     let template = places::firmware().join("template");
     let firmware = [places::firmware(), places::probes(), places::probe_riscv(), template];
+    log.run(cargo().current_dir(places::rp2350()).args(["fmt", "--check"]))?;
     for workspace in firmware.into_iter().chain([places::benches(), instructions]) {
         log.run(cargo().current_dir(workspace).args(["fmt", "--check"]))?;
     }
@@ -313,6 +314,8 @@ fn no_warnings(log: &Log) -> Outcome {
 fn firmware(log: &Log) -> Outcome {
     let toolchain = Toolchain::find(RP2040)?;
     log.run(toolchain.cargo("build", &places::firmware()).args(["--release", "--bins"]))?;
+    rp2350::build(log)?;
+    no_warnings(log)?;
     if toolchain.has_clippy() {
         let workspaces = [
             (RP2040, places::firmware()),

@@ -15,6 +15,8 @@ use crate::process;
 
 /// The target of the RP2040.
 pub(crate) const RP2040: &str = "thumbv6m-none-eabi";
+/// The target of the RP2350, with floating-point registers.
+pub(crate) const RP2350: &str = "thumbv8m.main-none-eabihf";
 /// The target of the probe for RISC-V, with atomics.
 pub(crate) const RISCV: &str = "riscv32imac-unknown-none-elf";
 
