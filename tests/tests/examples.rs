@@ -113,6 +113,17 @@ fn examples_print_what_stands_beside_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// If this fails, an example has become a program: nobody reads it to copy a few lines.
+#[test]
+fn examples_are_short() {
+    for name in names() {
+        let text = std::fs::read_to_string(directory().join(format!("{name}.rs"))).expect("source");
+        let code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+        let lines = text.lines().filter(code).count();
+        assert!((30..=120).contains(&lines), "{name}: {lines} lines of code");
+    }
+}
+
 /// If this fails, counts of two cores that record at once get lost, or come into each other's lane.
 #[test]
 fn each_core_counts_in_its_own_lane() {

@@ -2,7 +2,9 @@
 //!
 //! The words of the metrics lie in RAM that the start-up code does not clear, beside a header that
 //! says whether they can be believed. After a reset by the watchdog they are, and the epoch goes
-//! on; after power-on, with garbage in RAM, they are cleared and a new epoch begins.
+//! on: the gateway goes on with the last values, and with one more start in `tapes_device_starts`.
+//! After power-on, with garbage in RAM, they are cleared and a new epoch begins, which is what the
+//! gateway calls a boot. It counts as lost the frames whose numbers a restart leaves out: 1,024.
 //!
 //! ```text
 //! cargo xtask emulate crash_survivor --seconds 20 | tapes gateway --stdin
