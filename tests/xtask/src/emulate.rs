@@ -1,6 +1,7 @@
 //! `cargo xtask emulate`: one example in the emulator.
 
 use std::fs;
+use std::io::{IsTerminal as _, stdout};
 
 use crate::arguments::Arguments;
 use crate::emulator;
@@ -32,22 +33,31 @@ pub(crate) fn emulate(mut arguments: Arguments) -> Outcome {
         Problem::new(format!("which example? There are: {}", firmware::examples().join(", ")))
     })?;
     let mut options = arguments.finish("emulate")?;
+    let expected = command_of(&name);
     if options.is_empty() {
-        options = options_of(&name);
+        options = parse_options(&expected);
     }
     emulator::set_up()?;
     let mut command = emulator::command(&firmware::build(&name)?);
     if let Some(seconds) = seconds {
         command.arg("--seconds").arg(seconds.to_string());
     }
+    if let Some(decoder) = decoder(&expected).filter(|_| stdout().is_terminal()) {
+        eprintln!("this example sends no text; to read it, end the command with: | {decoder}");
+    }
     process::run(command.args(options))
 }
 
-/// The options that the expected output of an example was made with.
-fn options_of(name: &str) -> Vec<String> {
+/// The command that the expected output of an example was made with.
+fn command_of(name: &str) -> String {
     let file = places::firmware().join("src").join("bin").join(format!("{name}.out"));
     let text = fs::read_to_string(file).unwrap_or_default();
-    parse_options(text.lines().next().unwrap_or_default())
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+/// What makes text of the output of such a command, if it is none.
+fn decoder(command: &str) -> Option<&str> {
+    command.split_once(" | ").map(|(_, decoder)| decoder)
 }
 
 /// What stands between ` -- ` and ` | ` of a command; words in single quotes may have spaces.
@@ -71,7 +81,7 @@ fn parse_options(command: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_options;
+    use super::{decoder, parse_options};
 
     /// An example that needs input or another output would seem to do nothing if this failed.
     #[test]
@@ -84,6 +94,7 @@ mod tests {
         ];
         for (command, options) in rows {
             assert_eq!(parse_options(command), options, "{command}");
+            assert_eq!(decoder(command), command.ends_with("| tapes").then_some("tapes"));
         }
     }
 }
