@@ -3,10 +3,12 @@
 import { heatMap, lineChart } from "./charts.js";
 import { el, exact, perSecond, rounded, setText, shown } from "./format.js";
 
+/** What is shown of a metric, in this order. */
 const NAMES = {
-  value: "value", count: "count", sum: "sum", min: "smallest", max: "largest", mean: "mean", stddev: "standard deviation",
+  value: "value", count: "count",
   q50: "p50", q75: "p75", q95: "p95", q98: "p98", q99: "p99", q999: "p99.9",
   lifetime_q50: "p50", lifetime_q75: "p75", lifetime_q95: "p95", lifetime_q98: "p98", lifetime_q99: "p99", lifetime_q999: "p99.9",
+  min: "smallest", max: "largest", mean: "mean", stddev: "standard deviation", sum: "sum",
   m1: "rate, 1 min", m5: "rate, 5 min", m15: "rate, 15 min", mean_rate: "rate, mean",
 };
 const RATES = ["m1", "m5", "m15", "mean_rate"];
@@ -65,10 +67,11 @@ export class Detail {
     this.under = series.isHistogram ? heatMap(this.canvas, series) : lineChart(this.canvas, series);
     this.#point();
     this.#row("now", "rate, 5 s", perSecond(series.rate) || "–");
-    for (const [key, value] of Object.entries(series.stats)) {
+    for (const [key, name] of Object.entries(NAMES)) {
+      const value = series.stats[key];
       // Nobody keeps rates of sums over devices.
-      if (Object.hasOwn(NAMES, key) && !(value === null && RATES.includes(key))) {
-        this.#row(key, NAMES[key] + this.#when(key), this.#text(key, value), value);
+      if (value !== undefined && !(value === null && RATES.includes(key))) {
+        this.#row(key, name + this.#when(key), this.#text(key, value), value);
       }
     }
   }

@@ -42,7 +42,7 @@ export class Series {
   }
 
   /** A quantile of the last moments or, if nothing came then, of all time. */
-  quantile(key) {
+  lately(key) {
     return this.stats[key] ?? this.stats[`lifetime_${key}`] ?? null;
   }
 

@@ -182,7 +182,7 @@ function fill({ element, series, value, rate }) {
   const { stats, unit } = series;
   if (series.isHistogram) {
     const isEmpty = !(Number(stats.count) > 0);
-    setText(value, isEmpty ? "none yet" : `${rounded(series.quantile("q50"), unit)} · p99 ${rounded(series.quantile("q99"), unit)}`);
+    setText(value, isEmpty ? "none yet" : `${rounded(series.lately("q50"), unit)} · p99 ${rounded(series.lately("q99"), unit)}`);
     const of = (stats.q50 ?? null) === null ? null : series.window;
     value.title = `p50 and p99 of ${of ? `the ${of}` : "all time"}, count ${stats.count}`;
   } else {

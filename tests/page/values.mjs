@@ -42,6 +42,10 @@ for (const device of Object.keys(stats)) {
       assert.equal(await cell.getAttribute("title"), String(value), `${device} ${path} ${key}`);
       compared += 1;
     }
+    if ("window_seconds" in wanted) {
+      const shown = (key) => page.locator(`aside td[data-key="${key}"]`).innerText();
+      assert.equal(await row.locator(".value").innerText(), `${await shown("q50")} · p99 ${await shown("q99")}`);
+    }
     if ("value" in wanted && wanted.value !== null) {
       const shown = (await page.locator('aside td[data-key="value"]').innerText()).replaceAll(",", "");
       assert.equal(shown, String(wanted.value), `${device} ${path}`);
