@@ -4,6 +4,10 @@
 mod dogstatsd_task;
 #[path = "../examples/metrics_bridge.rs"]
 mod metrics_bridge;
+#[path = "../examples/otlp.rs"]
+mod otlp;
+#[path = "../examples/remote_write.rs"]
+mod remote_write;
 #[path = "../examples/statsd.rs"]
 mod statsd;
 #[path = "../examples/stream.rs"]
@@ -15,8 +19,8 @@ mod zmq_aggregator;
 #[path = "../examples/zmq_worker.rs"]
 mod zmq_worker;
 
-use std::io::{BufRead as _, BufReader};
-use std::net::UdpSocket;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
@@ -78,6 +82,57 @@ fn bridge() {
         "http_wait_seconds_sum 0.0495\n",
     ] {
         assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+/// Answers every request with 200, and returns their heads in lower case to whoever asks.
+fn receiver() -> (SocketAddr, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let (sender, heads) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let mut requests = BufReader::new(stream.try_clone().expect("another handle"));
+            loop {
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") {
+                    match requests.read_line(&mut head) {
+                        Ok(len) if len > 0 => {}
+                        _ => break,
+                    }
+                }
+                let head = head.to_lowercase();
+                let len = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+                let Some(len) = len.and_then(|len| len.trim().parse().ok()) else { break };
+                let mut body = vec![0; len];
+                requests.read_exact(&mut body).expect("the body follows");
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").expect("heard");
+                let _ = sender.send(head);
+            }
+        }
+    });
+    (address, heads)
+}
+
+/// If this fails, the examples of pushes say something else than is done.
+#[test]
+fn pushes() {
+    let (address, heads) = receiver();
+    for (run, path, content) in [
+        (otlp::run as fn(&str) -> _, "v1/metrics", "application/x-protobuf"),
+        (remote_write::run, "api/v1/write", "snappy"),
+    ] {
+        let stats = run(&format!("http://{address}/{path}")).unwrap();
+        // The first batch can be made before or after the counter is there.
+        assert!((1..=2).contains(&stats.sent), "{stats:?}");
+        assert_eq!((stats.queued, stats.dropped, stats.rejected), (0, 0, 0));
+        for _ in 0..stats.sent {
+            let head = heads.recv_timeout(Duration::from_secs(20)).unwrap();
+            assert!(
+                head.starts_with(&format!("post /{path} ")) && head.contains(content),
+                "{head}"
+            );
+        }
     }
 }
 

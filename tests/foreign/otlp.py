@@ -9,8 +9,6 @@ import sys
 
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 
-CUMULATIVE = 2
-
 
 def attributes(pairs):
     return {pair.key: pair.value.string_value for pair in pairs}
@@ -36,8 +34,7 @@ def points(request):
             for metric in scope.metrics:
                 kind = metric.WhichOneof("data")
                 data = getattr(metric, kind)
-                if kind != "gauge":
-                    assert data.aggregation_temporality == CUMULATIVE, metric
+                temporality = data.aggregation_temporality if kind != "gauge" else None
                 for point in data.data_points:
                     if kind == "exponential_histogram":
                         value = histogram(point)
@@ -50,6 +47,7 @@ def points(request):
                         "unit": metric.unit,
                         "help": metric.description,
                         "kind": kind,
+                        "temporality": temporality,
                         "monotonic": kind == "sum" and data.is_monotonic,
                         "attributes": attributes(point.attributes),
                         "start": point.start_time_unix_nano,

@@ -58,6 +58,12 @@ impl Sink {
         self.requests.recv_timeout(PATIENCE).expect("a request comes")
     }
 
+    /// Returns the next of the requests that came, `None` if there is none.
+    #[must_use]
+    pub fn try_next(&self) -> Option<Request> {
+        self.requests.try_recv().ok()
+    }
+
     /// Returns the last request that came, `None` if none did since the last look.
     #[must_use]
     pub fn last(&self) -> Option<Request> {

@@ -137,6 +137,7 @@ fn otlp_says_what_the_devices_counted() {
     };
     for (device, loops) in [("e601", 25u64), ("e602", 1 << 40)] {
         let point = find(device, "motor.loops");
+        assert_eq!(point["temporality"], 2, "cumulative");
         let (kind, monotonic) = (&point["kind"], &point["monotonic"]);
         assert_eq!((kind, monotonic), (&json!("sum"), &json!(true)));
         assert_eq!(point["value"], json!(loops));
@@ -165,4 +166,80 @@ fn otlp_says_what_the_devices_counted() {
         assert_eq!(value["sum"], json!(3.0 * loops as f64 / 1e6));
     }
     assert!(points.iter().any(|point| point["name"] == "tapes_device_up"));
+}
+
+/// Adds up the growth of one series in batches that arrived, and checks that their times follow one
+/// another.
+fn added_up(batches: &[Vec<Json>], name: &str, of: impl Fn(&Json) -> u64) -> u64 {
+    let (mut sum, mut until) = (0, 0);
+    for point in batches.iter().flatten().filter(|point| point["name"] == name) {
+        assert_eq!(point["temporality"], 1, "growth: {point}");
+        let (start, time) = (point["start"].as_u64().unwrap(), point["time"].as_u64().unwrap());
+        assert!(until <= start && start < time, "{until} {start} {time}");
+        until = time;
+        sum += of(&point["value"]);
+    }
+    sum
+}
+
+/// A receiver that adds up has what was counted, once: what was refused for now is sent again as it
+/// was, and a gateway that is killed goes on where it was.
+#[test]
+fn growth_adds_up_through_refusals_and_a_restart() {
+    let scratch = Scratch::new("push-growth");
+    let (queue, state) = (scratch.path().join("queue"), scratch.path().join("state"));
+    let later = "503 Later\r\nRetry-After: 0";
+    let sink = Sink::start(&[later, later, "429 Later\r\nRetry-After: 0"]);
+    let url = format!("http://{}/v1/metrics", sink.address);
+    let arguments = [
+        ["--stdin", "--classic-scale=0", "--otlp", &url],
+        ["--otlp-temporality", "delta", "--push-interval", "0.05"],
+        ["--push-queue", queue.to_str().unwrap(), "--state", state.to_str().unwrap()],
+    ];
+    let arguments: Vec<&str> = arguments.concat();
+    let mut gateway = Gateway::start(&arguments);
+    // The first three were not taken, and come again.
+    let mut bodies: Vec<Vec<u8>> = (0..4).map(|_| sink.next().body).collect();
+    assert!(bodies.iter().all(|body| *body == bodies[3]), "the same bytes");
+    bodies.drain(..3);
+    // What was sent and not answered when the gateway was killed comes again.
+    let mut take = |body: Vec<u8>, batches: &mut Vec<Vec<Json>>| {
+        if !bodies.contains(&body) {
+            batches.push(decoded(&body));
+            bodies.push(body);
+        }
+    };
+    let mut batches = Vec::new();
+    let mut device = Device::new(&[0xe6, 1], 7);
+    // What it counted before it was first heard is no growth.
+    gateway.feed(&[introduction(&mut device), report(&mut device, 25)].concat());
+    let is_heard = |point: &Json| point["name"] == "motor.heat";
+    while !batches.iter().flatten().any(is_heard) {
+        take(sink.next().body, &mut batches);
+    }
+    for loops in [40, 1 << 40] {
+        gateway.feed(&report(&mut device, loops));
+        let count = |value: &Json| value.as_u64().unwrap();
+        while added_up(&batches, "motor.loops", count) < loops - 25 {
+            take(sink.next().body, &mut batches);
+        }
+        if loops == 40 {
+            // Dropping it kills it.
+            drop(gateway);
+            gateway = Gateway::start(&arguments);
+            gateway.feed(&introduction(&mut device));
+        }
+        assert_eq!(added_up(&batches, "motor.loops", count), loops - 25);
+    }
+    assert_eq!(gateway.finish().0, Some(0));
+    while let Some(request) = sink.try_next() {
+        take(request.body, &mut batches);
+    }
+    let count = |value: &Json| value["count"].as_u64().unwrap();
+    assert_eq!(added_up(&batches, "motor.loop_time", count), (1 << 40) - 25);
+    let zeros = |value: &Json| value["zero_count"].as_u64().unwrap();
+    assert_eq!(added_up(&batches, "motor.loop_time", zeros), 0);
+    let points: Vec<&Json> = batches.iter().flatten().collect();
+    let balance = points.iter().rfind(|point| point["name"] == "motor.balance").unwrap();
+    assert_eq!((&balance["temporality"], &balance["value"]), (&json!(2), &json!(-7)));
 }

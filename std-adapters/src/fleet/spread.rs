@@ -12,6 +12,9 @@ use super::snapshot::{Series, Snapshot};
 use super::value::Stored;
 use crate::exposition::FamilyWriter;
 
+/// The label that tells the values apart.
+const OVER: &str = "over_devices";
+
 /// One gauge over all devices, in base units.
 #[derive(Debug, Clone, Copy)]
 struct Spread {
@@ -52,8 +55,11 @@ impl Snapshot {
             .iter()
             .flat_map(|device| device.series.iter().map(|series| (device.silence, series)));
         for (silence, series) in all {
+            // One that has the label already would have it twice, and spoil the page for all.
+            let has_label = series.key.labels.iter().any(|(name, _)| &**name == OVER);
             if let Some(family) = &series.family
                 && series.key.class == Class::Gauge
+                && !has_label
                 && series.is_fresh
             {
                 families.entry(family).or_default().push((silence, series));
@@ -89,7 +95,7 @@ fn write_family(series: &[(Duration, &Series)], out: &mut dyn FamilyWriter) -> f
             ("max", spread.max),
             ("last", spread.last.1),
         ] {
-            out.sample(&[("over_devices", over)], &gauge, 0, &Value::F64(value))?;
+            out.sample(&[(OVER, over)], &gauge, 0, &Value::F64(value))?;
         }
     }
     Ok(())
@@ -109,11 +115,25 @@ fn base_value(series: &Series) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use tapes_core::metric::Value;
+    use tapes_core::metric::{Labels, Value};
 
     use crate::exposition::{Encoder, Format};
     use crate::fleet::Limits;
     use crate::fleet::testing::{Bench, Board};
+
+    /// A label twice makes Prometheus drop the whole page.
+    #[test]
+    fn a_label_that_is_taken_is_not_there_twice() {
+        let mut bench = Bench::new(Limits::default());
+        let mut board = Board::new(1, 1);
+        board.dictionary[1].labels = Labels::new(&[("over_devices", "sum")]);
+        bench.feed_all(&[board.hello(), board.dict(), board.data(&[(1, Value::Unsigned(5))])]);
+        let mut out = String::new();
+        let snapshot = bench.fleet.snapshot(bench.now);
+        assert!(snapshot.devices[0].series.iter().any(|series| series.family.is_some()));
+        snapshot.write_merged(&[], &mut Encoder::new(&mut out, Format::Prometheus)).unwrap();
+        assert_eq!(out, "");
+    }
 
     /// One hot board among cold ones must be visible where all are one.
     #[test]

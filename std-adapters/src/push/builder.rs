@@ -12,7 +12,7 @@ use tapes_core::report::Reporter;
 use super::otlp::Otlp;
 use super::remote_write::RemoteWrite;
 use super::sender::{OnTrouble, Sender, Shared};
-use super::{Protocol, PushError, PushHandle, Queue};
+use super::{Protocol, PushError, PushHandle, Queue, Temporality};
 use crate::clock::{Alarm, SystemTimeSource, TimeSource};
 use crate::exposition::{ClassicBuckets, Exposition};
 use crate::schedule::{StartError, ThreadScheduler};
@@ -31,6 +31,7 @@ pub struct PushBuilder {
     labels: Vec<(String, String)>,
     service: String,
     classic: Option<ClassicBuckets>,
+    temporality: Temporality,
     linger: Duration,
     time: Arc<dyn TimeSource>,
     on_trouble: OnTrouble,
@@ -85,6 +86,14 @@ impl PushBuilder {
         self
     }
 
+    /// Sets what counts in OTLP say: all since the start, or growth.
+    ///
+    /// Defaults to [`Temporality::Cumulative`].
+    pub fn with_temporality(mut self, temporality: Temporality) -> Self {
+        self.temporality = temporality;
+        self
+    }
+
     /// Sends classic buckets to remote write instead of native histograms.
     ///
     /// Defaults to native ones.
@@ -131,10 +140,14 @@ impl PushBuilder {
             Protocol::RemoteWrite => "job",
         };
         labels.push((name.to_owned(), self.service));
+        let queue = self.queue.unwrap_or_else(|| Queue::in_memory(QUEUE_BYTES));
         let encoder = match self.protocol {
             Protocol::Otlp => {
                 let mut otlp = Otlp::new();
                 otlp.attributes = labels;
+                if self.temporality == Temporality::Delta {
+                    otlp.tell_growth(queue.noted(), self.time.wall());
+                }
                 Encoder::Otlp(otlp)
             }
             Protocol::RemoteWrite => {
@@ -143,7 +156,6 @@ impl PushBuilder {
                 Encoder::RemoteWrite(write)
             }
         };
-        let queue = self.queue.unwrap_or_else(|| Queue::in_memory(QUEUE_BYTES));
         let stats = PushHandle::default();
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
@@ -216,6 +228,7 @@ impl Push {
             labels: Vec::new(),
             service: "tapes".to_owned(),
             classic: None,
+            temporality: Temporality::default(),
             linger: Duration::from_secs(5),
             time: Arc::new(SystemTimeSource::new()),
             on_trouble: Box::new(|_| {}),
@@ -267,6 +280,10 @@ impl Reporter for Batches {
         };
         let batches = batches.map_err(|_| io::Error::other("metrics could not be rendered"))?;
         let mut queue = self.shared.queue();
+        let batches = match &mut self.encoder {
+            Encoder::Otlp(otlp) => queue_growth(otlp, &mut queue, batches)?,
+            Encoder::RemoteWrite(_) => batches,
+        };
         let mut result = Ok(());
         for batch in batches.into_iter().filter(|batch| !batch.is_empty()) {
             let dropped = queue.push(batch).unwrap_or_else(|error| {
@@ -280,4 +297,32 @@ impl Reporter for Batches {
         self.shared.alarm.ring();
         result
     }
+}
+
+/// Queues a batch of growth, and returns batches that do not depend on others as they are.
+///
+/// What was told is noted before the batch is queued: a kill in between loses an interval, and
+/// nothing is ever told twice.
+pub(super) fn queue_growth(
+    otlp: &mut Otlp,
+    queue: &mut Queue,
+    batches: Vec<Vec<u8>>,
+) -> io::Result<Vec<Vec<u8>>> {
+    let Some(note) = otlp.note(true) else { return Ok(batches) };
+    for batch in batches {
+        if !queue.has_room(&batch) {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "the queue is full; growth waits for the next batch",
+            ));
+        }
+        queue.note(&note)?;
+        if let Err(error) = queue.push(batch) {
+            // It is told with the next one.
+            let _ = otlp.note(false).map(|before| queue.note(&before));
+            return Err(error);
+        }
+        otlp.commit();
+    }
+    Ok(Vec::new())
 }

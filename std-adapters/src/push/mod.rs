@@ -26,7 +26,8 @@
 //! Metrics keep their dotted names; units are those of UCUM where there is one. Counters and meters
 //! are monotonic sums, up/down counters are not monotonic, gauges are gauges; histograms and timers
 //! are *exponential histograms*, bucket by bucket as they were counted, with what is above their
-//! range in the bucket just above it. Everything is cumulative. Each device is a resource with the
+//! range in the bucket just above it. Counts are cumulative unless [growth](Temporality) is asked for;
+//! up/down counters always are. Each device is a resource with the
 //! attribute `service.instance.id`; `service.name` is `tapes` unless told otherwise. A count whose
 //! beginning nobody knows begins, as the specification wants, with its first point.
 //!
@@ -63,6 +64,18 @@ pub enum Protocol {
     /// Prometheus remote write 1.0: `http://HOST:9090/api/v1/write` of a Prometheus with
     /// `--web.enable-remote-write-receiver`.
     RemoteWrite,
+}
+
+/// What a point of a count in OTLP says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Temporality {
+    /// Everything since the series began. What is lost on the way is made good by the next point.
+    #[default]
+    Cumulative,
+    /// What came since the point before, for receivers that add up. A batch that is sent again has
+    /// the same times, so that it can be told from growth; while the queue is full no batch is made,
+    /// and the next one has the growth of all that time.
+    Delta,
 }
 
 /// Why pushing did not start.

@@ -28,6 +28,8 @@ pub struct Queue {
     bytes: u64,
     bytes_max: u64,
     next: u64,
+    /// What is kept beside the batches, as it was when the queue was opened.
+    noted: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,7 @@ impl Queue {
     #[must_use]
     pub const fn in_memory(bytes_max: u64) -> Self {
         let place = Place::Memory(VecDeque::new());
-        Self { place, index: VecDeque::new(), bytes: 0, bytes_max, next: 0 }
+        Self { place, index: VecDeque::new(), bytes: 0, bytes_max, next: 0, noted: None }
     }
 
     /// Opens the queue in a directory, with what waits there; makes the directory if it is not
@@ -79,8 +81,9 @@ impl Queue {
         index.sort_unstable();
         let next = index.last().map_or(0, |(number, _)| number.saturating_add(1));
         let bytes = index.iter().map(|(_, len)| len).sum();
+        let noted = read(&directory, NOTE, NOTE_LEN_MAX);
         let place = Place::Disk { directory, _lock: lock };
-        Ok(Self { place, index: index.into(), bytes, bytes_max, next })
+        Ok(Self { place, index: index.into(), bytes, bytes_max, next, noted })
     }
 
     /// Returns the number of batches that wait, and their bytes.
@@ -93,6 +96,26 @@ impl Queue {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
+    }
+
+    /// Returns whether a batch finds room without another one being dropped.
+    #[must_use]
+    pub fn has_room(&self, batch: &[u8]) -> bool {
+        let len = (batch.len() + HEAD_LEN) as u64;
+        self.bytes.saturating_add(len) <= self.bytes_max && self.index.len() < BATCHES_MAX
+    }
+
+    /// Keeps something of the sender's beside the batches, in place of what was kept before.
+    pub(super) fn note(&mut self, note: &[u8]) -> io::Result<()> {
+        match &self.place {
+            Place::Memory(_) => Ok(()),
+            Place::Disk { directory, .. } => write(directory, NOTE, note),
+        }
+    }
+
+    /// Returns what was kept beside the batches when the queue was opened.
+    pub(super) fn noted(&self) -> Option<&[u8]> {
+        self.noted.as_deref()
     }
 
     /// Adds a batch, and drops the oldest while there are too many. Returns how many were dropped;
@@ -115,7 +138,7 @@ impl Queue {
         let number = self.next;
         match &mut self.place {
             Place::Memory(batches) => batches.push_back(batch),
-            Place::Disk { directory, .. } => write(directory, number, &batch)?,
+            Place::Disk { directory, .. } => write(directory, &name_of(number), &batch)?,
         }
         self.next += 1;
         self.index.push_back((number, len));
@@ -130,7 +153,7 @@ impl Queue {
         while let Some((number, _)) = self.index.front().copied() {
             let batch = match &self.place {
                 Place::Memory(batches) => batches.front().cloned(),
-                Place::Disk { directory, .. } => read(directory, number, self.bytes_max),
+                Place::Disk { directory, .. } => read(directory, &name_of(number), self.bytes_max),
             };
             if let Some(batch) = batch {
                 return (damaged, Some((number, batch)));
@@ -148,7 +171,9 @@ impl Queue {
         match &mut self.place {
             Place::Memory(batches) => drop(batches.pop_front()),
             // One that stays is sent again after a restart, which does no harm.
-            Place::Disk { directory, .. } => drop(fs::remove_file(path(directory, number))),
+            Place::Disk { directory, .. } => {
+                drop(fs::remove_file(directory.join(name_of(number))));
+            }
         }
     }
 }
@@ -156,8 +181,14 @@ impl Queue {
 /// How names of files end that are not complete.
 const UNFINISHED: &str = ".new";
 
-fn path(directory: &Path, number: u64) -> PathBuf {
-    directory.join(format!("{number:016x}"))
+/// Name of the file beside the batches.
+const NOTE: &str = "sent";
+
+/// Bytes of that file that are read.
+const NOTE_LEN_MAX: u64 = 256 << 20;
+
+fn name_of(number: u64) -> String {
+    format!("{number:016x}")
 }
 
 fn number_of(name: &str) -> Option<u64> {
@@ -173,13 +204,13 @@ fn options() -> OpenOptions {
     options
 }
 
-fn write(directory: &Path, number: u64, batch: &[u8]) -> io::Result<()> {
-    let unfinished = directory.join(format!("{number:016x}{UNFINISHED}"));
+fn write(directory: &Path, name: &str, batch: &[u8]) -> io::Result<()> {
+    let unfinished = directory.join(format!("{name}{UNFINISHED}"));
     let mut file = options().create(true).truncate(true).open(&unfinished)?;
     let written = file
         .write_all(&CRC.checksum(batch).to_le_bytes())
         .and_then(|()| file.write_all(batch))
-        .and_then(|()| fs::rename(&unfinished, path(directory, number)));
+        .and_then(|()| fs::rename(&unfinished, directory.join(name)));
     if written.is_err() {
         let _ = fs::remove_file(&unfinished);
     }
@@ -187,8 +218,8 @@ fn write(directory: &Path, number: u64, batch: &[u8]) -> io::Result<()> {
 }
 
 /// Returns a batch, `None` if it cannot be read or is damaged.
-fn read(directory: &Path, number: u64, len_max: u64) -> Option<Vec<u8>> {
-    let file = File::open(path(directory, number)).ok()?;
+fn read(directory: &Path, name: &str, len_max: u64) -> Option<Vec<u8>> {
+    let file = File::open(directory.join(name)).ok()?;
     let mut bytes = Vec::new();
     file.take(len_max).read_to_end(&mut bytes).ok()?;
     let (crc, batch) = bytes.split_first_chunk::<HEAD_LEN>()?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tapes_std::exposition::ClassicBuckets;
 use tapes_std::fleet::{OutputCounts, SharedFleet};
-use tapes_std::push::{Protocol, Push, PushBuilder, PushHandle, Queue};
+use tapes_std::push::{Protocol, Push, PushBuilder, PushHandle, Queue, Temporality};
 
 use crate::simulate::seconds;
 use crate::terminal::shown;
@@ -18,6 +18,10 @@ pub(crate) struct PushArguments {
     /// Push to an OTLP receiver, over HTTP in protobuf; `http://HOST:4318/v1/metrics` mostly.
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
+    /// What counts in OTLP say: everything since the start, or growth since the batch before, for
+    /// receivers that add up.
+    #[arg(long, value_name = "TEMPORALITY", default_value = "cumulative", requires = "otlp")]
+    otlp_temporality: Wanted,
     /// Push to Prometheus remote write; `http://HOST:9090/api/v1/write` of a Prometheus.
     #[arg(long, value_name = "URL")]
     remote_write: Option<String>,
@@ -40,6 +44,13 @@ pub(crate) struct PushArguments {
     /// MiB that may wait for each receiver; beyond, the oldest is dropped.
     #[arg(long, value_name = "MIB", default_value = "64")]
     push_queue_size: u32,
+}
+
+/// A temporality as it is asked for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Wanted {
+    Cumulative,
+    Delta,
 }
 
 fn label(text: &str) -> Result<(String, String), String> {
@@ -80,6 +91,9 @@ impl PushArguments {
             }
             for (name, value) in &self.push_label {
                 builder = builder.with_label(name, value);
+            }
+            if let Wanted::Delta = self.otlp_temporality {
+                builder = builder.with_temporality(Temporality::Delta);
             }
             if self.remote_write_classic {
                 builder = builder.with_classic_buckets(ClassicBuckets::default());

@@ -2,6 +2,9 @@
 
 use prost::{Message, Oneof};
 
+/// Growth since the point before.
+pub(super) const DELTA: i32 = 1;
+
 /// Everything since a fixed start.
 pub(super) const CUMULATIVE: i32 = 2;
 

@@ -1,5 +1,6 @@
 //! OTLP metrics: one request with a resource for each device.
 
+mod delta;
 mod messages;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,8 +10,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use prost::Message as _;
 use tapes_core::metric::{BUCKETS_MAX, Descriptor, Distribution, Kind, Unit, Value};
 
+use self::delta::{Bases, Now, with_histogram, words};
 use self::messages::{
-    AnyValue, Buckets, CUMULATIVE, Data, ExportRequest, ExportResponse, Gauge, Histogram,
+    AnyValue, Buckets, CUMULATIVE, DELTA, Data, ExportRequest, ExportResponse, Gauge, Histogram,
     HistogramPoint, KeyValue, Metric, Number, NumberPoint, Resource, ResourceMetrics, Scope,
     ScopeMetrics, Sum,
 };
@@ -27,11 +29,33 @@ pub(super) struct Otlp {
     pub(super) attributes: Vec<(String, String)>,
     /// First points, by series, in nanoseconds since 1970.
     starts: HashMap<String, u64>,
+    /// What was told of counts, if growth is told.
+    bases: Option<Bases>,
 }
 
 impl Otlp {
     pub(super) fn new() -> Self {
-        Self { attributes: Vec::new(), starts: HashMap::new() }
+        Self { attributes: Vec::new(), starts: HashMap::new(), bases: None }
+    }
+
+    /// Tells growth from now on; `before` are the bases that were [noted](Self::note) last.
+    pub(super) fn tell_growth(&mut self, before: Option<&[u8]>, wall: SystemTime) {
+        let mut bases = Bases::since(nanos(wall));
+        bases.restore(before.unwrap_or_default());
+        self.bases = Some(bases);
+    }
+
+    /// Returns what is to be kept with the last batch, or with `is_queued` false without it; `None`
+    /// if batches do not depend on each other.
+    pub(super) fn note(&self, is_queued: bool) -> Option<Vec<u8>> {
+        self.bases.as_ref().map(|bases| bases.to_bytes(is_queued))
+    }
+
+    /// Takes the last batch as one that will arrive.
+    pub(super) fn commit(&mut self) {
+        if let Some(bases) = &mut self.bases {
+            bases.commit();
+        }
     }
 
     /// Returns a request with everything as of `wall`.
@@ -40,9 +64,13 @@ impl Otlp {
         exposition: &dyn Exposition,
         wall: SystemTime,
     ) -> Result<Vec<u8>, fmt::Error> {
+        if let Some(bases) = &mut self.bases {
+            bases.begin();
+        }
         let mut writer = Writer {
             nanos: nanos(wall),
             start: None,
+            bases: self.bases.as_mut(),
             known: &self.starts,
             starts: HashMap::new(),
             resources: BTreeMap::new(),
@@ -106,6 +134,8 @@ fn ucum(unit: Unit<'_>) -> String {
 struct Writer<'k> {
     nanos: u64,
     start: Option<SystemTime>,
+    /// What was told of counts, if growth is told.
+    bases: Option<&'k mut Bases>,
     known: &'k HashMap<String, u64>,
     starts: HashMap<String, u64>,
     resources: BTreeMap<String, BTreeMap<String, Metric>>,
@@ -117,10 +147,7 @@ impl Writer<'_> {
         if let Some(start) = self.start {
             return nanos(start).min(self.nanos);
         }
-        let mut key = format!("{device}\0{name}");
-        for (name, value) in labels {
-            key.extend(["\0", name, "\0", value]);
-        }
+        let key = key_of(device, name, labels);
         let first = self.known.get(&key).copied().unwrap_or(self.nanos);
         self.starts.insert(key, first);
         first
@@ -164,6 +191,15 @@ impl Writer<'_> {
     }
 }
 
+/// Returns what tells a series apart.
+fn key_of(device: &str, name: &str, labels: &[(String, String)]) -> String {
+    let mut key = format!("{device}\0{name}");
+    for (name, value) in labels {
+        key.extend(["\0", name, "\0", value]);
+    }
+    key
+}
+
 /// Returns a number, exact where it is whole.
 fn exact(descriptor: &Descriptor<'_>, value: &Value<'_>) -> Option<Number> {
     let whole = match value {
@@ -175,13 +211,14 @@ fn exact(descriptor: &Descriptor<'_>, value: &Value<'_>) -> Option<Number> {
 }
 
 /// Returns a metric without points.
-fn empty(descriptor: &Descriptor<'_>) -> Metric {
-    let sum = |is_monotonic| Sum { points: Vec::new(), temporality: CUMULATIVE, is_monotonic };
+fn empty(descriptor: &Descriptor<'_>, temporality: i32) -> Metric {
+    let sum = |is_monotonic, temporality| Sum { points: Vec::new(), temporality, is_monotonic };
     let data = match descriptor.kind {
-        Kind::Counter | Kind::Meter => Data::Sum(sum(true)),
-        Kind::UpDown => Data::Sum(sum(false)),
+        Kind::Counter | Kind::Meter => Data::Sum(sum(true, temporality)),
+        // What goes up and down is a level: nobody adds up its growth.
+        Kind::UpDown => Data::Sum(sum(false, CUMULATIVE)),
         Kind::Histogram(_) | Kind::Timer(_) => {
-            Data::Histogram(Histogram { points: Vec::new(), temporality: CUMULATIVE })
+            Data::Histogram(Histogram { points: Vec::new(), temporality })
         }
         _ => Data::Gauge(Gauge { points: Vec::new() }),
     };
@@ -212,6 +249,10 @@ impl FamilyWriter for Writer<'_> {
         let mut labels = labels(extra, descriptor, cell);
         let at = labels.iter().position(|(name, _)| name == DEVICE);
         let device = at.map(|at| labels.remove(at).1).unwrap_or_default();
+        if !descriptor.kind.is_gauge() && self.bases.is_some() {
+            self.grown(device, descriptor, &labels, value);
+            return Ok(());
+        }
         let attributes = labels.iter().map(|(name, value)| attribute(name, value)).collect();
         let is_counting = !matches!(value, Value::Null)
             && (!descriptor.kind.is_gauge() || descriptor.kind == Kind::UpDown);
@@ -244,7 +285,45 @@ impl FamilyWriter for Writer<'_> {
 impl Writer<'_> {
     fn metric(&mut self, device: String, descriptor: &Descriptor<'_>) -> &mut Metric {
         let metrics = self.resources.entry(device).or_default();
-        metrics.entry(descriptor.name.to_owned()).or_insert_with(|| empty(descriptor))
+        let temporality = if self.bases.is_some() { DELTA } else { CUMULATIVE };
+        let new = || empty(descriptor, temporality);
+        metrics.entry(descriptor.name.to_owned()).or_insert_with(new)
+    }
+
+    /// Adds a point of what a count has grown by.
+    fn grown(
+        &mut self,
+        device: String,
+        descriptor: &Descriptor<'_>,
+        labels: &[(String, String)],
+        value: &Value<'_>,
+    ) {
+        let (geometry, words) = match value {
+            Value::Unsigned(count) => (None, vec![*count]),
+            Value::Distribution(counts) => (Some(counts.geometry()), words(counts)),
+            _ => return,
+        };
+        let start = self.start.map_or(0, nanos);
+        let now = Now { start, is_own: device.is_empty(), geometry, words };
+        let key = key_of(&device, descriptor.name, labels);
+        let Some(bases) = &mut self.bases else { return };
+        let Some((start_nanos, growth)) = bases.growth(key, now, self.nanos) else { return };
+        let attributes: Vec<_> = labels.iter().map(|(name, v)| attribute(name, v)).collect();
+        let (nanos, per) = (self.nanos, descriptor.unit.per());
+        let histogram = geometry.and_then(|geometry| {
+            with_histogram(geometry, &growth, |counts| {
+                self.histogram(counts, per, start_nanos, attributes.clone())
+            })
+        });
+        let count = growth.first().map(|count| Value::Unsigned(*count));
+        match &mut self.metric(device, descriptor).data {
+            Some(Data::Histogram(all)) => all.points.extend(histogram),
+            Some(Data::Sum(sum)) => {
+                let value = count.and_then(|count| exact(descriptor, &count));
+                sum.points.push(NumberPoint { attributes, start_nanos, nanos, value });
+            }
+            _ => {}
+        }
     }
 }
 
@@ -259,6 +338,57 @@ mod tests {
     use super::messages::{Data, ExportRequest, HistogramPoint, Number};
     use crate::clock::ManualTime;
     use crate::local::Local;
+    use crate::push::Queue;
+    use crate::push::builder::queue_growth;
+
+    /// If this fails, what a receiver adds up lacks what was counted while the queue was full, or
+    /// has it twice.
+    #[test]
+    fn growth_waits_while_the_queue_is_full() {
+        static REGISTRY: Registry<8, 512> = Registry::new();
+        let time = std::sync::Arc::new(ManualTime::new());
+        time.advance(Duration::from_secs(1));
+        let local = Local::with_time(&REGISTRY, time);
+        let loops = REGISTRY.counter("loops").unwrap();
+        let mut otlp = Otlp::new();
+        otlp.tell_growth(None, UNIX_EPOCH);
+        let encode = |otlp: &mut Otlp, seconds| {
+            loops.add(3);
+            otlp.encode(&local, UNIX_EPOCH + Duration::from_secs(seconds)).unwrap()
+        };
+        let first = encode(&mut otlp, 10);
+        // Room for one batch.
+        let mut queue = Queue::in_memory(first.len() as u64 + 10);
+        assert!(queue_growth(&mut otlp, &mut queue, vec![first]).unwrap().is_empty());
+        for seconds in [20, 30] {
+            let batch = encode(&mut otlp, seconds);
+            assert!(queue_growth(&mut otlp, &mut queue, vec![batch]).is_err(), "full");
+        }
+        let mut told = Vec::new();
+        for seconds in [40, 50] {
+            let (number, batch) = queue.front().1.unwrap();
+            queue.remove(number);
+            told.push(batch);
+            let batch = encode(&mut otlp, seconds);
+            assert!(queue_growth(&mut otlp, &mut queue, vec![batch]).unwrap().is_empty());
+        }
+        told.push(queue.front().1.unwrap().1);
+        let points: Vec<_> = told
+            .iter()
+            .map(|bytes| {
+                let request = ExportRequest::decode(&**bytes).unwrap();
+                let Some(Data::Sum(sum)) = &request.resources[0].scopes[0].metrics[0].data else {
+                    panic!("{request:?}");
+                };
+                assert_eq!(sum.temporality, 1);
+                let point = &sum.points[0];
+                (point.start_nanos / 1_000_000_000, point.nanos / 1_000_000_000, point.value)
+            })
+            .collect();
+        let counts = [(1, 10, 3), (10, 40, 9), (40, 50, 3)];
+        let expected = counts.map(|(since, until, n)| (since, until, Some(Number::Int(n))));
+        assert_eq!(points, expected);
+    }
 
     /// A bucket off by one place is a quantile off by a fifth; a start that moves reads as a reset.
     #[test]
