@@ -27,12 +27,14 @@
 //! |---|---|---|
 //! | `stream` | one JSON object a line, at an interval | – |
 //! | `statsd` | reports to StatsD servers, by UDP and Unix sockets | – |
-//! | `http` | an HTTP server for Prometheus text, OpenMetrics, protobuf and JSON | hyper, tokio, prost, flate2, subtle, `serde_json` |
+//! | `http` | an HTTP server for Prometheus text, OpenMetrics, protobuf and JSON | hyper, tokio, prost, flate2, subtle, base64, `serde_json` |
 //! | `axum` | its pages as a router of an application | axum |
 //! | `push` | pushes to OTLP receivers and to Prometheus remote write, with a queue on disk | prost, snap, ureq |
 //! | `metrics-bridge` | what programs record with the crate `metrics` | metrics |
 //! | `serial` | frames from serial ports | serialport |
 //! | `tokio` | frames from TCP connections; reporters as tasks | tokio |
+//! | `mqtt` | frames from and to an MQTT broker | rumqttc |
+//! | `tls` | TLS for HTTP and for TCP connections, with certificates of clients | tokio-rustls with ring |
 //! | `zmq` | a registry of many processes, and what they report to, over ZeroMQ | omq-tokio |
 //! | `cli` | the `tapes` command, with everything above | clap, ratatui |
 #![forbid(unsafe_code)]
@@ -46,6 +48,8 @@ pub mod fleet;
 pub mod http;
 pub mod input;
 pub mod local;
+#[cfg(feature = "mqtt")]
+pub mod mqtt;
 #[cfg(feature = "push")]
 pub mod push;
 pub mod readings;
@@ -55,6 +59,8 @@ pub mod schedule;
 pub mod statsd;
 #[cfg(feature = "stream")]
 pub mod stream;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "zmq")]
 pub mod zmq;
 

@@ -1,6 +1,7 @@
 //! What several end-to-end and conformance tests share.
 #![forbid(unsafe_code)]
 
+pub mod broker;
 pub mod fuzzing;
 pub mod noise;
 pub mod programs;

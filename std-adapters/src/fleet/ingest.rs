@@ -273,6 +273,25 @@ impl Fleet {
         result
     }
 
+    /// Takes in a HELLO or DICT frame with a full address that somebody kept for those who come
+    /// late: it says what the values of an epoch mean, whose frames are long ahead of it. Anything
+    /// else, and any other epoch, is left alone.
+    #[cfg(feature = "mqtt")]
+    pub(crate) fn learn(&mut self, link: LinkId, bytes: &[u8], now: Duration) {
+        let Ok(frame) = Frame::parse(bytes) else { return };
+        let (Address::Full { origin, epoch }, Ok(body)) = (frame.header.address, frame.body())
+        else {
+            return;
+        };
+        let (Ok(origin), key) = (Origin::new(origin), EpochKey::new(epoch)) else { return };
+        let is_open = self.state.epoch(origin, key).is_some();
+        if is_open && matches!(body, Body::Hello(_) | Body::Dict(_)) {
+            let arrival = Arrival { frame, body, bytes, link, now };
+            // What is wrong with it is counted for the device.
+            let _ = self.accept(origin, key, &arrival, Standing::Late { is_vague: false });
+        }
+    }
+
     /// Gives a dictionary that is whole now to the other epochs that announced the same one and
     /// missed a part of it: a short life may end before all of its entries came through.
     fn lend_dictionary(&mut self, origin: Origin, key: EpochKey) {

@@ -60,6 +60,7 @@ pub mod state;
 pub mod store;
 #[cfg(feature = "zmq")]
 mod sum;
+mod tap;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tracker;

@@ -36,6 +36,8 @@ pub enum Refusal {
     Closed,
     /// There are as many connections as there may be.
     Connections,
+    /// A connection was not encrypted as agreed, or its client showed no certificate that counts.
+    Handshake,
     /// A message has not the parts that it should have.
     Parts,
     /// A frame on a shared carrier does not say whose it is.
@@ -67,6 +69,7 @@ impl Refusal {
             Self::Unbound => "unbound",
             Self::Closed => "closed",
             Self::Connections => "connections",
+            Self::Handshake => "handshake",
             Self::Parts => "parts",
             Self::Unaddressed => "unaddressed",
             Self::Forbidden => "forbidden",
@@ -77,7 +80,7 @@ impl Refusal {
 }
 
 /// Everything that can be refused.
-const ALL: [Refusal; 25] = [
+const ALL: [Refusal; 26] = [
     Refusal::Frame(FrameError::Truncated),
     Refusal::Frame(FrameError::TooLong),
     Refusal::Frame(FrameError::Crc),
@@ -98,6 +101,7 @@ const ALL: [Refusal; 25] = [
     Refusal::Unbound,
     Refusal::Closed,
     Refusal::Connections,
+    Refusal::Handshake,
     Refusal::Parts,
     Refusal::Unaddressed,
     Refusal::Forbidden,
@@ -133,6 +137,7 @@ impl fmt::Display for Refusal {
             Self::Unbound => f.write_str("too many senders without HELLO"),
             Self::Closed => f.write_str("link is closed"),
             Self::Connections => f.write_str("too many connections"),
+            Self::Handshake => f.write_str("no handshake, or no certificate that counts"),
             Self::Parts => f.write_str("wrong number of message parts"),
             Self::Unaddressed => f.write_str("frame without a full address"),
             Self::Forbidden => f.write_str("sender may not speak for this device"),
@@ -143,3 +148,21 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    /// Who sees a reason on a dashboard looks for it there.
+    #[test]
+    fn every_reason_is_documented() {
+        let text = include_str!("../../docs/fleet.md");
+        let (_, reasons) = text.split_once("Reasons of `tapes_frames_rejected_total`").unwrap();
+        let (reasons, _) = reasons.split_once("\n\n").unwrap();
+        let is_there = |reason| {
+            reasons.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == reason)
+        };
+        let missing: Vec<_> = ALL.iter().map(|r| r.reason()).filter(|r| !is_there(*r)).collect();
+        assert_eq!(missing, [""; 0]);
+    }
+}

@@ -64,6 +64,8 @@ pub(super) struct Session {
     last: Duration,
     /// Silence before `last`, when the session was restored then.
     silence: Duration,
+    /// Whether it was said since that its device is gone.
+    is_gone: bool,
     /// Whether a frame was accepted since this was saved.
     unsaved: bool,
     /// Uptime at the end of the last report.
@@ -196,6 +198,7 @@ impl Session {
     /// Notes an accepted frame. `uptime` is its uptime, if the tick rate is known.
     pub(super) fn heard(&mut self, header: &Header<'_>, uptime: Option<Duration>, now: Duration) {
         self.first.get_or_insert(now);
+        self.is_gone = false;
         (self.last, self.silence, self.unsaved) = (now, Duration::ZERO, true);
         if self.began_here.is_none() {
             // A warm reset keeps its values and goes on counting frames: only the uptime is small.
@@ -223,6 +226,17 @@ impl Session {
         }
         self.keyframed = true;
         self.turns >= TWIN_TURNS
+    }
+
+    /// Notes that its device is gone, until it is heard again.
+    #[cfg(feature = "mqtt")]
+    pub(super) const fn leave(&mut self) {
+        self.is_gone = true;
+    }
+
+    /// Returns whether its device was said to be gone and not heard since.
+    pub(super) const fn is_gone(&self) -> bool {
+        self.is_gone
     }
 
     /// Returns the silence after which the device counts as down.

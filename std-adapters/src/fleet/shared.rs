@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use tapes_core::metric::Value;
 use tapes_core::wire::{Deframer, FRAME_LEN_MAX, Feed};
+#[cfg(feature = "mqtt")]
+use tapes_core::wire::{Epoch, Origin};
 
 use super::outputs::Outputs;
 use super::rules::Rules;
 use super::store::{Store, StoreStats};
+use super::tap::Tap;
 use super::{Fleet, LinkId, LinkKind, OutputCounts, Refusal, Snapshot};
 use crate::clock::TimeSource;
 use crate::exposition::{Exposition, Families, FamilyWriter, LiveValue, LiveWriter, Section, View};
@@ -26,6 +29,7 @@ pub struct SharedFleet {
     store: Option<Arc<Mutex<Store>>>,
     outputs: Outputs,
     rules: Arc<Mutex<Arc<Rules>>>,
+    tap: Tap,
 }
 
 impl SharedFleet {
@@ -38,6 +42,7 @@ impl SharedFleet {
             store: None,
             outputs: Outputs::default(),
             rules: Arc::default(),
+            tap: Tap::default(),
         }
     }
 
@@ -87,6 +92,12 @@ impl SharedFleet {
         count: impl Fn() -> OutputCounts + Send + Sync + 'static,
     ) {
         self.outputs.add(name.into(), Box::new(count));
+    }
+
+    /// Tells of every frame that readers take in from now on, and whose it is; for one listener.
+    #[cfg(feature = "mqtt")]
+    pub(crate) fn tap(&self, tell: impl Fn(&Origin, Epoch, &[u8]) + Send + Sync + 'static) {
+        self.tap.set(tell);
     }
 
     /// Looks at the fleet, and saves what it is at that moment before what was seen is handed out.
@@ -183,7 +194,7 @@ impl SharedFleet {
     #[must_use]
     pub fn reader(&self, name: &str, kind: LinkKind) -> Option<FrameReader> {
         let link = self.lock().open_link(name, kind)?;
-        Some(FrameReader { fleet: self.clone(), link, deframer: Box::new(Deframer::new()) })
+        Some(FrameReader { fleet: self.clone(), link, deframer: None })
     }
 }
 
@@ -256,12 +267,14 @@ impl Exposition for SharedFleet {
 
 /// Feeds the bytes of one input to a fleet; closes the input when dropped.
 ///
-/// Takes 16 KiB for the frame under way, whatever arrives.
+/// Takes 16 KiB while a frame is under way, whatever arrives, and nothing between frames: of a
+/// thousand connections few are in the middle of one.
 #[derive(Debug)]
 pub struct FrameReader {
     fleet: SharedFleet,
     link: LinkId,
-    deframer: Box<Deframer<FRAME_LEN_MAX>>,
+    /// `None` where a frame has ended.
+    deframer: Option<Box<Deframer<FRAME_LEN_MAX>>>,
 }
 
 impl FrameReader {
@@ -290,12 +303,17 @@ impl FrameReader {
     fn take_in(&mut self, bytes: &[u8]) -> usize {
         let mut used = 0;
         let mut rest = bytes;
+        let mut deframer = self.deframer.take().unwrap_or_default();
         loop {
-            let refusal = match self.deframer.feed(rest) {
+            let refusal = match deframer.feed(rest) {
                 Feed::Frame { frame, rest: more } => {
                     rest = more;
                     let now = self.fleet.time.monotonic();
-                    used += usize::from(self.fleet.lock().ingest(self.link, frame, now).is_ok());
+                    if self.fleet.lock().ingest(self.link, frame, now).is_ok() {
+                        used += 1;
+                        let sender = || self.fleet.lock().sender(self.link, frame);
+                        self.fleet.tap.tell(sender, frame);
+                    }
                     continue;
                 }
                 Feed::Oversize { rest: more } => {
@@ -306,10 +324,15 @@ impl FrameReader {
                     rest = more;
                     Refusal::Cobs
                 }
-                _ => return used,
+                _ => break,
             };
             self.fleet.lock().refuse(self.link, refusal);
         }
+        // After a 0x00 it would begin anew: there is nothing to remember.
+        if bytes.last() != Some(&0) {
+            self.deframer = Some(deframer);
+        }
+        used
     }
 }
 

@@ -285,7 +285,8 @@ impl View<'_> {
         let uptime = newest_session.and_then(|s| s.tracker.newest()).map(|newest| newest.uptime);
         let silence = newest_session.map_or(Duration::MAX, |s| s.silence(self.now));
         let patience = newest_session.map_or(Duration::ZERO, |session| session.patience());
-        let is_up = silence <= patience;
+        let is_gone = newest_session.is_some_and(|session| session.is_gone());
+        let is_up = silence <= patience && !is_gone;
         let is_counting = is_up || silence <= forget_after;
         let series: Vec<_> = std::mem::take(&mut sum.totals)
             .into_iter()

@@ -9,7 +9,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 
 use super::live::EventBody;
-use super::pages::{Pages, Request};
+use super::pages::{Options, Pages, Request};
 use super::respond::{Answer, refusal};
 use super::server::Progress;
 
@@ -42,7 +42,7 @@ pub(super) async fn answer(
     progress: &Progress,
 ) -> Response<Content> {
     if let Err(status) = check(parts, &pages) {
-        return refused(status);
+        return refused(status, &pages.options);
     }
     if target == EVENTS && parts.method == Method::GET {
         return events(&pages, progress);
@@ -65,7 +65,7 @@ pub(super) async fn answer(
     match tokio::task::spawn_blocking(render).await {
         Ok(answer) => answered(answer),
         // The rendering panicked.
-        Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR),
+        Err(_) => failed(),
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn answer(
 fn events(pages: &Pages, progress: &Progress) -> Response<Content> {
     let (exposition, time) = (Arc::clone(&pages.exposition), Arc::clone(&pages.options.time));
     let Some(body) = pages.streams.open(exposition, time, progress.clone()) else {
-        return refused(StatusCode::SERVICE_UNAVAILABLE);
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &pages.options);
     };
     response(StatusCode::OK, "text/event-stream", Either::Right(body))
 }
@@ -84,10 +84,14 @@ fn check(parts: &Parts, pages: &Pages) -> Result<(), StatusCode> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
         return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
-    let Some(token) = &pages.options.token else { return Ok(()) };
+    let Options { token, users, .. } = &pages.options;
+    if token.is_none() && users.is_empty() {
+        return Ok(());
+    }
     let shown = parts.headers.get(header::AUTHORIZATION);
     let shown = shown.and_then(|shown| shown.to_str().ok());
-    if token.admits(shown) { Ok(()) } else { Err(StatusCode::UNAUTHORIZED) }
+    let is_admitted = token.as_ref().is_some_and(|token| token.admits(shown));
+    if is_admitted || users.admits(shown) { Ok(()) } else { Err(StatusCode::UNAUTHORIZED) }
 }
 
 /// Checks every name by which a request says whom it is for.
@@ -118,20 +122,37 @@ fn answered(answer: Answer) -> Response<Content> {
     response
 }
 
-fn refused(status: StatusCode) -> Response<Content> {
-    let reason = status.canonical_reason().unwrap_or("");
-    let body = refusal(status.as_u16(), reason);
-    let mut response = response(status, "text/plain; charset=utf-8", whole(body.into()));
-    let extra = match status {
-        StatusCode::METHOD_NOT_ALLOWED => Some((header::ALLOW, "GET, HEAD")),
-        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, "Bearer")),
-        StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "5")),
-        _ => None,
-    };
-    if let Some((name, value)) = extra {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+fn failed() -> Response<Content> {
+    plain(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn refused(status: StatusCode, options: &Options) -> Response<Content> {
+    let mut response = plain(status);
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
+        StatusCode::UNAUTHORIZED => {
+            let ways = [
+                (options.token.is_some(), "Bearer"),
+                (!options.users.is_empty(), "Basic realm=\"tapes\", charset=\"UTF-8\""),
+            ];
+            for (_, way) in ways.into_iter().filter(|(is_there, _)| *is_there) {
+                headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(way));
+            }
+        }
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        _ => {}
     }
     response
+}
+
+fn plain(status: StatusCode) -> Response<Content> {
+    let body = refusal(status.as_u16(), status.canonical_reason().unwrap_or(""));
+    response(status, "text/plain; charset=utf-8", whole(body.into()))
 }
 
 fn whole(body: Bytes) -> Content {

@@ -70,6 +70,8 @@ pub struct HttpServerBuilder {
     address: SocketAddr,
     options: Options,
     limits: ConnectionLimits,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::Tls>,
 }
 
 impl HttpServerBuilder {
@@ -81,7 +83,13 @@ impl HttpServerBuilder {
             drain: Duration::from_secs(1),
         };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, PORT_DEFAULT));
-        Self { address, options: Options::new(), limits }
+        Self {
+            address,
+            options: Options::new(),
+            limits,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
     }
 
     /// Sets the address to listen on; port 0 takes a free one.
@@ -115,6 +123,27 @@ impl HttpServerBuilder {
     /// Defaults to none.
     pub fn with_bearer_token(mut self, token: &str) -> Self {
         self.options.token = Some(Token::new(token));
+        self
+    }
+
+    /// Lets somebody in who shows this name and password by `Authorization: Basic`, as browsers do;
+    /// may be repeated, and stand beside a token. Comparing takes the same time for all wrong ones
+    /// of a length. A name has no colon.
+    ///
+    /// Defaults to nobody; while there is no token either, everybody may read.
+    pub fn with_user(mut self, name: &str, password: &str) -> Self {
+        self.options.users.add(name, password);
+        self
+    }
+
+    /// Speaks TLS only. A handshake has the time of a [head](Self::with_head_timeout), and gives way
+    /// like a connection that has not sent its head.
+    ///
+    /// Defaults to plain HTTP.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(mut self, tls: crate::tls::Tls) -> Self {
+        self.options.is_encrypted = true;
+        self.tls = Some(tls);
         self
     }
 
@@ -217,7 +246,10 @@ impl HttpServerBuilder {
         listener.set_nonblocking(true).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         let pages = Pages::with_options(exposition, self.options);
-        Ok(HttpServer::new(listener, address, pages, self.limits))
+        let server = HttpServer::new(listener, address, pages, self.limits);
+        #[cfg(feature = "tls")]
+        let server = server.with_tls(self.tls);
+        Ok(server)
     }
 
     /// Returns all pages but the live one as a router, to be merged into an axum application or nested

@@ -39,11 +39,12 @@
 //!
 //! # Limits
 //!
-//! Listens on loopback unless told otherwise, and speaks no TLS: put a proxy in front. A request
+//! Listens on loopback unless told otherwise, and speaks TLS with the feature `tls` and a
+//! certificate. A request
 //! head may take 2 seconds and 8 KiB, a connection 12 seconds, and there are at most 512 of them;
 //! when all are taken, the oldest one of the busiest peer that has not sent its head gives way.
-//! Live pages may be open 16 at a time, for as long as they take an event within 12 seconds; with a
-//! bearer token there are none, since browsers cannot send it. One look at the numbers serves all of
+//! Live pages may be open 16 at a time, for as long as they take an event within 12 seconds; browsers
+//! send a name and a password, but no bearer token. One look at the numbers serves all of
 //! them. Other connections are closed after one answer. Rendering is done by one thread at a time, and serves all
 //! who ask for the same within 100 milliseconds; it is compressed once for those who take gzip. A `Host` that is neither `localhost`, an IP address nor
 //! [allowed](HttpServerBuilder::with_host) is refused, so that no foreign web page can read this
@@ -64,6 +65,7 @@ mod respond;
 mod router;
 mod server;
 mod token;
+mod users;
 
 pub use self::builder::{HttpError, HttpServerBuilder};
 pub use self::host::Hosts;

@@ -12,6 +12,7 @@ use super::live::{Streams, document, file};
 use super::negotiate::{Representation, negotiate};
 use super::respond::{Answer, JSON, Status, asked_for, percent_decoded, segments};
 use super::token::Token;
+use super::users::Users;
 use crate::clock::{SystemTimeSource, TimeSource};
 use crate::exposition::{
     ClassicBuckets, Encoder, Escaping, Exposition, Format, ProtobufWriter, View,
@@ -50,6 +51,9 @@ pub(super) struct Options {
     /// Whether every `Host` is answered.
     pub(super) any_host: bool,
     pub(super) token: Option<Token>,
+    pub(super) users: Users,
+    /// Whether clients come by TLS.
+    pub(super) is_encrypted: bool,
     pub(super) health: HealthChecks,
     pub(super) classic: ClassicBuckets,
     /// Whether protobuf has classic buckets too.
@@ -68,6 +72,8 @@ impl Options {
             hosts: Hosts::new(),
             any_host: false,
             token: None,
+            users: Users::default(),
+            is_encrypted: false,
             health: HealthChecks::default(),
             classic: ClassicBuckets::default(),
             classic_beside_native: false,
@@ -128,7 +134,8 @@ impl Pages {
 
     fn discovery(&self, request: &Request<'_>) -> Result<Answer, fmt::Error> {
         let authority = request.authority.unwrap_or("localhost");
-        let body = discovery::document(authority, &self.exposition.devices())?;
+        let body =
+            discovery::document(authority, self.options.is_encrypted, &self.exposition.devices())?;
         Ok(Answer::new(Status::Ok, JSON, body))
     }
 

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -64,6 +65,8 @@ impl Progress {
 struct Shared {
     pages: Arc<Pages>,
     limits: ConnectionLimits,
+    #[cfg(feature = "tls")]
+    tls: Option<crate::tls::Tls>,
 }
 
 /// A server that has its address and is not running yet.
@@ -87,7 +90,20 @@ impl HttpServer {
         pages: Pages,
         limits: ConnectionLimits,
     ) -> Self {
-        Self { listener, address, shared: Arc::new(Shared { pages: Arc::new(pages), limits }) }
+        let shared = Shared {
+            pages: Arc::new(pages),
+            limits,
+            #[cfg(feature = "tls")]
+            tls: None,
+        };
+        Self { listener, address, shared: Arc::new(shared) }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn with_tls(mut self, tls: Option<crate::tls::Tls>) -> Self {
+        let Shared { pages, limits, .. } = &*self.shared;
+        self.shared = Arc::new(Shared { pages: Arc::clone(pages), limits: *limits, tls });
+        self
     }
 
     /// Returns the address, with the port that was taken.
@@ -224,6 +240,21 @@ fn start(stream: TcpStream, peer: SocketAddr, connections: &Connections, shared:
 }
 
 async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &shared.tls {
+        // Who cannot finish it gets no answer: there is nobody to read one.
+        if let Ok(stream) = tls.accept(stream, shared.limits.head).await {
+            serve_http(stream, place, &shared).await;
+        }
+        return;
+    }
+    serve_http(stream, place, &shared).await;
+}
+
+async fn serve_http<S>(stream: S, place: Place, shared: &Shared)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let progress = Progress::new();
     let service = service_fn(|request: Request<Incoming>| {
         place.answering();

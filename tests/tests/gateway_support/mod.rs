@@ -91,8 +91,8 @@ impl Gateway {
         let stdin = child.stdin.take();
         let lines = Mutex::new(Lines { coming, heard: VecDeque::new() });
         let mut gateway = Self { child, stdin, lines, http: SocketAddr::from(([0; 4], 0)) };
-        let line = gateway.wait_for("listening on http://");
-        let (_, address) = line.split_once("http://").expect("a URL");
+        let line = gateway.wait_for("listening on http");
+        let (_, address) = line.split_once("://").expect("a URL");
         gateway.http = address.parse().expect("an address");
         gateway
     }

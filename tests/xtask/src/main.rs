@@ -28,6 +28,7 @@ mod python;
 mod rp2350;
 mod screenshots;
 mod size;
+mod soak;
 mod steps;
 mod tally;
 mod test;
@@ -78,6 +79,12 @@ const COMMANDS: &[Command] = &[
         about: "fault injection, thousands of times",
         help: faults::HELP,
         run: faults::faults,
+    },
+    Command {
+        name: "soak",
+        about: "the gateway for an hour, with a thousand devices, faults and restarts",
+        help: soak::HELP,
+        run: soak::soak,
     },
     Command {
         name: "fuzz",

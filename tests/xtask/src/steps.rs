@@ -102,6 +102,8 @@ fn set_up(log: &Log) -> Outcome {
     statsd_servers_there()?;
     scrapers_there()?;
     systemd_there()?;
+    broker_there()?;
+    tls_clients_there()?;
     page::set_up()?;
     python::set_up()?;
     tools::DEFMT_PRINT.set_up()?;
@@ -206,6 +208,8 @@ fn test(log: &Log) -> Outcome {
     statsd_servers_there()?;
     scrapers_there()?;
     systemd_there()?;
+    broker_there()?;
+    tls_clients_there()?;
     page::set_up()?;
     log.run(workspace("test").args(["--workspace", "--all-features", "--no-fail-fast"]))
 }
@@ -247,6 +251,33 @@ fn systemd_there() -> Outcome {
         return Ok(());
     }
     Err(Problem::new("systemd-analyze is missing; on Debian: sudo apt-get install systemd"))
+}
+
+/// A broker of MQTT, and clients that are not ours.
+fn broker_there() -> Outcome {
+    let programs = ["mosquitto", "mosquitto_pub", "mosquitto_sub"];
+    // Where only root's search path leads.
+    let is_there = |program: &str| {
+        places::on_path(program).is_some() || Path::new("/usr/sbin").join(program).is_file()
+    };
+    let there = || programs.into_iter().all(is_there);
+    let packages = ["mosquitto", "mosquitto-clients"];
+    if there() || (toolchain::install_if_root(&packages) && there()) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "mosquitto is missing; on Debian: sudo apt-get install --no-install-recommends mosquitto \
+         mosquitto-clients",
+    ))
+}
+
+/// Clients of TLS that are not ours.
+fn tls_clients_there() -> Outcome {
+    let there = || ["openssl", "curl"].iter().all(|program| places::on_path(program).is_some());
+    if there() || (toolchain::install_if_root(&["openssl", "curl"]) && there()) {
+        return Ok(());
+    }
+    Err(Problem::new("openssl or curl is missing; on Debian: sudo apt-get install openssl curl"))
 }
 
 /// The servers that scrape what is served, and judge it.

@@ -11,13 +11,15 @@ use tapes_std::exposition::ClassicBuckets;
 use tapes_std::fleet::store::StoreOptions;
 use tapes_std::fleet::{LinkKind, SharedFleet};
 use tapes_std::http::{HttpServer, RunningServer};
-use tapes_std::input::{SerialEvent, SerialInput, SerialSpec, TcpInput, TcpLimits, read_to_end};
+use tapes_std::input::{SerialEvent, SerialInput, SerialSpec, read_to_end};
 use tokio::sync::{mpsc, watch};
 
 use crate::news::News;
 use crate::simulate::seconds;
 use crate::stream::Stream;
-use crate::{address, config, output, push, service, sockets, state, statsd, table};
+use crate::{
+    address, config, listen, mqtt, output, push, service, sockets, state, statsd, table, tls,
+};
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -29,6 +31,12 @@ Examples:
       histograms with a few buckets only, for servers without native ones
   tapes gateway --listen 7070 --stream
       boards through programs on this machine; JSON lines out
+  tapes gateway --listen-tls 0.0.0.0:7071 --listen-client-ca devices.pem \\
+      --tls-cert gateway.pem --tls-key gateway.key --http 0.0.0.0:9100 --http-tls
+      boards of others, encrypted, each with a certificate
+  tapes gateway --serial /dev/ttyACM0 --mqtt-publish mqtt://broker
+  tapes gateway --mqtt mqtt://broker
+      to a broker, and from it: at another gateway, or from boards that publish
   tapes gateway --serial /dev/ttyACM0 --statsd localhost:8125 --statsd-dialect dogstatsd
       to an agent of Datadog too, every 10 s
   tapes gateway --listen 7070 --state /var/lib/tapes --remote-write https://host/api/v1/write
@@ -49,8 +57,8 @@ that is damaged is refused, with what can be done about it. On one disk write fo
 scrape, 20 boards scraped every 15 s write less than 50 MB a day. Under systemd,
 StateDirectory=tapes is all that is needed.
 
-Frames over TCP are not authenticated and the pages are not encrypted: beyond
-loopback, use a network that you trust.
+Beyond loopback, encrypt and ask for certificates, or use a network that you trust:
+frames of --listen are not authenticated, and pages are open to all unless told so.
 
 Exit codes: 0 done; 2 wrong usage, or a file, state or address that cannot be used.";
 
@@ -58,7 +66,7 @@ Exit codes: 0 done; 2 wrong usage, or a file, state or address that cannot be us
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 #[command(group = clap::ArgGroup::new("inputs").required(true).multiple(true)
-    .args(["stdin", "serial", "listen", "file", "bind", "pull"]))]
+    .args(["stdin", "serial", "listen", "listen_tls", "mqtt", "file", "bind", "pull"]))]
 pub(crate) struct Arguments {
     /// Read frames from standard input.
     #[arg(long)]
@@ -70,9 +78,8 @@ pub(crate) struct Arguments {
     /// they come round; off, nothing is written to the ports.
     #[arg(long, requires = "serial")]
     ask: bool,
-    /// Accept TCP connections that carry frames; a port alone is one of 127.0.0.1; may be repeated.
-    #[arg(long, value_name = "ADDR", value_parser = address::parse)]
-    listen: Vec<SocketAddr>,
+    #[command(flatten)]
+    listen: listen::ListenArguments,
     /// Read frames from a file, in the order given; may be repeated.
     #[arg(long, value_name = "PATH")]
     file: Vec<PathBuf>,
@@ -82,9 +89,6 @@ pub(crate) struct Arguments {
     /// Answer to this name too, besides localhost and IP addresses; may be repeated.
     #[arg(long, value_name = "NAME")]
     http_host: Vec<String>,
-    /// Ask for `Authorization: Bearer` with the token in this file, which only you should read.
-    #[arg(long, value_name = "PATH")]
-    http_token_file: Option<PathBuf>,
     /// Classic buckets an octave of histograms in text, as a power of two.
     #[arg(long, value_name = "0-4", value_parser = clap::value_parser!(u8).range(0..=4))]
     classic_scale: Option<u8>,
@@ -128,6 +132,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     stay: bool,
     #[command(flatten)]
+    tls: tls::TlsArguments,
+    #[command(flatten)]
+    mqtt: mqtt::MqttArguments,
+    #[command(flatten)]
     sockets: sockets::SocketArguments,
 }
 
@@ -144,9 +152,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
+    let mqtt = {
+        let _runtime = runtime.enter();
+        arguments.mqtt.start(&fleet)?
+    };
     let files = open_files(&arguments.file)?;
-    let listeners = runtime.block_on(listen(&arguments.listen))?;
-    let http = serve(&arguments, &fleet)?;
+    let certificates = arguments.tls.load(arguments.listen.wants_tls())?;
+    let listeners = runtime.block_on(arguments.listen.open(certificates.listen.as_ref()))?;
+    let http = serve(&arguments, &certificates, &fleet)?;
     let serial = open_serial(&arguments.serial, arguments.ask, &fleet)?;
     let ended = read_finite(files, arguments.stdin, &fleet)?;
     let statsd = arguments.statsd.start(&fleet)?;
@@ -162,7 +175,8 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     };
     let has_end = ended.is_some()
         && serial.is_empty()
-        && listeners.is_empty()
+        && arguments.listen.is_empty()
+        && arguments.mqtt.is_empty()
         && !arguments.sockets.is_bound()
         && !arguments.stay;
     runtime.spawn(service::watch(fleet.clone()));
@@ -170,10 +184,16 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     runtime.spawn(news.clone().tell());
     runtime.spawn(service::reload(arguments.config.clone(), fleet.clone()));
     service::ready();
-    runtime.block_on(wait(listeners, &fleet, ended.filter(|_| has_end), stream.closed()))?;
+    {
+        let _runtime = runtime.enter();
+        listen::start(listeners, &fleet);
+        certificates.reload_when_asked()?;
+    }
+    runtime.block_on(wait(ended.filter(|_| has_end), stream.closed()))?;
     service::stopping();
     news.look();
     drop(serial);
+    runtime.block_on(mqtt.close());
     sockets.close();
     let table = table::summary(&fleet.snapshot());
     stream.finish();
@@ -197,6 +217,7 @@ impl Arguments {
             .with_salvage(self.state_salvage)
             .with_moved(self.state_moved);
         let mut limits = self.sockets.limits();
+        self.listen.widen(&mut limits);
         limits.window = Duration::from_secs_f64(self.window);
         state::Options { directory: self.state.clone(), options, limits }
     }
@@ -215,18 +236,11 @@ fn shown_path(path: &Path) -> String {
     crate::terminal::shown(&path.display().to_string())
 }
 
-async fn listen(addresses: &[SocketAddr]) -> Result<Vec<TcpInput>, String> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let listener = TcpInput::bind(*address, TcpLimits::default()).await;
-        let listener = listener.map_err(|error| format!("cannot listen on {address}: {error}"))?;
-        tracing::info!("accepting frames at tcp://{}", listener.address());
-        listeners.push(listener);
-    }
-    Ok(listeners)
-}
-
-fn serve(arguments: &Arguments, fleet: &SharedFleet) -> Result<Option<RunningServer>, String> {
+fn serve(
+    arguments: &Arguments,
+    certificates: &tls::Certificates,
+    fleet: &SharedFleet,
+) -> Result<Option<RunningServer>, String> {
     if arguments.no_http {
         return Ok(None);
     }
@@ -234,9 +248,7 @@ fn serve(arguments: &Arguments, fleet: &SharedFleet) -> Result<Option<RunningSer
     for host in &arguments.http_host {
         builder = builder.with_host(host);
     }
-    if let Some(path) = &arguments.http_token_file {
-        builder = builder.with_bearer_token(&read_token(path)?);
-    }
+    builder = arguments.tls.guard(builder, certificates)?;
     let buckets = arguments.classic_scale.map(ClassicBuckets::Scale);
     if let Some(buckets) = buckets.or_else(|| arguments.classic_buckets.clone()) {
         builder = builder.with_classic_buckets(buckets);
@@ -246,19 +258,8 @@ fn serve(arguments: &Arguments, fleet: &SharedFleet) -> Result<Option<RunningSer
     let server = builder.build(Arc::new(fleet.clone())).and_then(HttpServer::spawn);
     let server = server
         .map_err(|error| format!("{error}; use another address with --http, or --no-http"))?;
-    tracing::info!("listening on http://{}", server.address());
+    tracing::info!("listening on {}://{}", certificates.scheme(), server.address());
     Ok(Some(server))
-}
-
-/// Reads a token, without the white space around it.
-fn read_token(path: &Path) -> Result<String, String> {
-    let name = shown_path(path);
-    let token = std::fs::read_to_string(path);
-    let token = token.map_err(|error| format!("cannot read {name}: {error}"))?;
-    match token.trim() {
-        "" => Err(format!("{name} is empty; it must hold a token")),
-        token => Ok(token.to_owned()),
-    }
 }
 
 fn open_serial(
@@ -321,14 +322,9 @@ fn read(name: &str, input: impl io::Read, fleet: &SharedFleet) {
 
 /// Waits for the first reason to end.
 async fn wait(
-    listeners: Vec<TcpInput>,
-    fleet: &SharedFleet,
     ended: Option<mpsc::Receiver<()>>,
     mut closed: watch::Receiver<bool>,
 ) -> Result<(), String> {
-    for listener in listeners {
-        tokio::spawn(listener.run(fleet.clone(), std::future::pending()));
-    }
     let inputs = async {
         match ended {
             // No input sends anything: this is ready when all of them are gone.

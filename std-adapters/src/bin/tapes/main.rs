@@ -9,7 +9,9 @@ mod documented;
 mod environment;
 mod gateway;
 mod keys;
+mod listen;
 mod logs;
+mod mqtt;
 mod news;
 mod output;
 mod progress;
@@ -25,6 +27,7 @@ mod statsd;
 mod stream;
 mod table;
 mod terminal;
+mod tls;
 mod top;
 
 use std::ffi::OsString;
