@@ -61,8 +61,9 @@ use slot::Slot;
 /// # Limits
 ///
 /// Metrics are never removed; reporters [filter](crate::Source::filter). Looking a name up without
-/// `std` compares it with all names: keep the handle. Registries join others under a prefix only with `std`; where
-/// there is none, set-up code takes a [`RegistryView`] and registers in the one that there is.
+/// `std` compares it with all names: keep the handle. Registries join others under a prefix only
+/// with `std`; where there is none, set-up code takes a [`RegistryView`] and registers in the one
+/// that there is.
 #[derive(Debug)]
 pub struct Registry<const METRICS: usize, const WORDS: usize, const RENDERED: usize = 0> {
     words: Words<WORDS>,

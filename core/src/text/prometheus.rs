@@ -36,12 +36,18 @@
 //! **Limits.** No timestamps, exemplars or `_created`. Native histograms have no text form that
 //! servers read.
 
+mod classic;
+mod labels;
 #[cfg(feature = "std")]
 mod line;
 
-use core::fmt::{Debug, Display, Formatter, Result, Write};
+use core::fmt::{Debug, Formatter, Result, Write};
 use core::ops::ControlFlow;
 
+pub use self::classic::{CLASSIC_SCALE_DEFAULT, ClassicBuckets};
+use self::classic::{Classic, IsClassic, is_classic_of_list, is_classic_of_scale};
+pub use self::labels::LabelName;
+use self::labels::{write_escaped, write_label};
 use super::escaping::NameWriter;
 pub use super::escaping::{EscapedName, Escaping};
 use super::number::{
@@ -49,7 +55,6 @@ use super::number::{
     write_u64_line,
 };
 pub use crate::metric::exposed::Family;
-use crate::metric::exposed::{begins_reserved, is_same_name, write_mangled};
 use crate::metric::{BUCKETS_MAX, Buckets, Descriptor, Distribution, SCALE_MAX, Value};
 use crate::snapshot::Source;
 
@@ -80,59 +85,6 @@ impl Format {
         }
     }
 }
-
-/// Which upper bounds of a metric's buckets are classic ones; the infinite one always is.
-///
-/// ```
-/// use tapes_core::metric::Buckets;
-/// use tapes_core::text::prometheus::ClassicBuckets;
-///
-/// let geometry = Buckets { scale: 1, first: 0, len: 4 }; // up to 1.41, 2, 2.83, 4
-/// let classic = ClassicBuckets::Bounds(&[2.5]);
-/// let has: Vec<bool> = (0..4).map(|bucket| classic.has(geometry, Some(bucket))).collect();
-/// assert_eq!(has, [false, false, true, false]);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum ClassicBuckets<'a> {
-    /// `2^scale` an octave where the metric is that fine, and both ends of its range: see
-    /// [`Encoder::with_classic_scale`].
-    Scale(u8),
-    /// Those in whose buckets bounds of the list lie: see [`Encoder::with_classic_bounds`].
-    Bounds(&'a [f64]),
-}
-
-impl ClassicBuckets<'_> {
-    /// Returns whether the upper bound of a bucket, `None` for the zero bucket, is a classic one.
-    #[must_use]
-    pub fn has(&self, geometry: Buckets, bucket: Option<u32>) -> bool {
-        match self {
-            Self::Scale(scale) => {
-                is_classic_of_scale(&Classic { scale: *scale, bounds: &[] }, geometry, bucket)
-            }
-            Self::Bounds(bounds) => {
-                is_classic_of_list(&Classic { scale: 0, bounds }, geometry, bucket)
-            }
-        }
-    }
-}
-
-/// Says which upper bounds of buckets are classic ones, `None` for that of the zero bucket.
-type IsClassic = fn(&Classic<'_>, Buckets, Option<u32>) -> bool;
-
-/// The classic buckets that were asked for.
-#[derive(Clone, Copy)]
-struct Classic<'w> {
-    scale: u8,
-    bounds: &'w [f64],
-}
-
-/// Scale of classic buckets unless asked otherwise: bounds are powers of two.
-pub const CLASSIC_SCALE_DEFAULT: u8 = 0;
-
-/// Label names that only the exporter and the server may use.
-const RESERVED_LABELS: [&str; 2] = ["le", "quantile"];
 
 /// Writes one exposition: for each family its header, then its samples; at the end
 /// [`finish`](Self::finish).
@@ -340,23 +292,6 @@ impl<'w> Encoder<'w> {
     }
 }
 
-/// The zero bucket, the coarser buckets, and the last one.
-fn is_classic_of_scale(classic: &Classic<'_>, geometry: Buckets, bucket: Option<u32>) -> bool {
-    let Some(i) = bucket else { return true };
-    let coarser = geometry.scale.min(SCALE_MAX).saturating_sub(classic.scale);
-    let upper = geometry.first.wrapping_add_unsigned(i).wrapping_add(1);
-    upper & ((1 << coarser) - 1) == 0 || i.wrapping_add(1) == geometry.len
-}
-
-/// The buckets in which bounds of the list lie.
-fn is_classic_of_list(classic: &Classic<'_>, geometry: Buckets, bucket: Option<u32>) -> bool {
-    let (lower, upper) = match bucket {
-        None => (f64::NEG_INFINITY, geometry.lower(0)),
-        Some(i) => (geometry.lower(i), geometry.upper(i)),
-    };
-    classic.bounds.iter().any(|bound| lower < *bound && *bound <= upper)
-}
-
 /// The upper bound of a classic bucket.
 #[derive(Clone, Copy)]
 enum Bound {
@@ -429,7 +364,7 @@ impl Series<'_, '_> {
         }
         let mut before = if is_quoted { "," } else { "{" };
         for (name, value) in self.extra {
-            write_label(out, &mut before, LabelName { prefix: "", name }, value)?;
+            write_label(out, &mut before, LabelName::extra(name), value)?;
         }
         let own = self.descriptor.dimensions.labels(self.cell);
         for (name, value) in own.chain(self.descriptor.labels.iter()) {
@@ -437,79 +372,6 @@ impl Series<'_, '_> {
         }
         Ok(before == ",")
     }
-}
-
-/// The name of a label as an exposition has it.
-///
-/// A name that is `le` or `quantile`, begins with `__` or is that of an extra label gets
-/// `exported_` before it; characters that it may not have become `_`.
-///
-/// ```
-/// use tapes_core::text::prometheus::LabelName;
-/// assert_eq!(LabelName::new(&[("device", "left")], "device").to_string(), "exported_device");
-/// ```
-#[derive(Debug, Clone, Copy)]
-pub struct LabelName<'a> {
-    prefix: &'static str,
-    name: &'a str,
-}
-
-impl<'a> LabelName<'a> {
-    /// Returns the name of a metric's own label beside `extra` ones.
-    #[must_use]
-    pub fn new(extra: &[(&str, &str)], name: &'a str) -> Self {
-        let taken = extra.iter().any(|(extra, _)| is_same_name(extra, name));
-        let is_ours = RESERVED_LABELS.contains(&name) || begins_reserved(name);
-        Self { prefix: if taken || is_ours { "exported_" } else { "" }, name }
-    }
-
-    fn write(self, out: &mut dyn Write) -> Result {
-        out.write_str(self.prefix)?;
-        if self.name.starts_with(|first: char| first.is_ascii_digit()) || self.name.is_empty() {
-            out.write_str("_")?;
-        }
-        write_mangled(out, self.name)
-    }
-}
-
-impl Display for LabelName<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
-        self.write(f)
-    }
-}
-
-fn write_label(
-    out: &mut dyn Write,
-    before: &mut &'static str,
-    name: LabelName<'_>,
-    value: &str,
-) -> Result {
-    out.write_str(before)?;
-    *before = ",";
-    name.write(out)?;
-    out.write_str("=\"")?;
-    write_escaped(out, value, true)?;
-    out.write_str("\"")
-}
-
-/// Writes text with backslashes, line feeds and, if asked, quotes escaped.
-fn write_escaped(out: &mut dyn Write, text: &str, quotes: bool) -> Result {
-    let mut rest = text;
-    while !rest.is_empty() {
-        let is_special = |byte| matches!(byte, b'\\' | b'\n') || (quotes && byte == b'"');
-        let end = rest.bytes().position(is_special).unwrap_or(rest.len());
-        let Some((plain, tail)) = rest.split_at_checked(end) else { break };
-        out.write_str(plain)?;
-        let mut tail = tail.chars();
-        match tail.next() {
-            Some('\\') => out.write_str("\\\\")?,
-            Some('\n') => out.write_str("\\n")?,
-            Some(_) => out.write_str("\\\"")?,
-            None => break,
-        }
-        rest = tail.as_str();
-    }
-    Ok(())
 }
 
 /// Writes all metrics of `source`.

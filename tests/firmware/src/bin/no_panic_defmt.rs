@@ -9,24 +9,9 @@ use tapes_core::report::{DefmtReporter, Schedule};
 use tapes_core::statistics::Statistics;
 use tapes_core::{Group, RegisterError, Registry};
 use tapes_probes::board::{self, MOTOR, RADIO};
-use tapes_probes::uart::Uart;
 
-/// Frames without stuffing: what encoding them costs is the logger's.
-#[defmt::global_logger]
-struct Logger;
-
-// SAFETY: one context logs, and it does not log while it logs.
-unsafe impl defmt::Logger for Logger {
-    fn acquire() {}
-
-    unsafe fn flush() {}
-
-    unsafe fn release() {}
-
-    unsafe fn write(bytes: &[u8]) {
-        Uart::write_bytes(bytes);
-    }
-}
+#[path = "../logger.rs"]
+mod logger;
 
 static SOURCES: [Group<'static>; 2] = [MOTOR.group(), RADIO.group()];
 static REGISTRY: Registry<4, 100> = Registry::new();
