@@ -18,9 +18,10 @@ use crate::metric::{Buckets, SCALE_MAX};
 #[non_exhaustive]
 pub enum ClassicBuckets<'a> {
     /// `2^scale` an octave where the metric is that fine, and both ends of its range: see
-    /// [`Encoder::with_classic_scale`].
+    /// [`Encoder::with_classic_scale`](super::Encoder::with_classic_scale).
     Scale(u8),
-    /// Those in whose buckets bounds of the list lie: see [`Encoder::with_classic_bounds`].
+    /// Those in whose buckets bounds of the list lie: see
+    /// [`Encoder::with_classic_bounds`](super::Encoder::with_classic_bounds).
     Bounds(&'a [f64]),
 }
 
