@@ -5,6 +5,7 @@
 //! | [`ManualClock`] | – | its parameter | – |
 //! | [`EmbassyClock`] | `embassy-time` | `TICK_HZ` of the binary | 71 minutes at 1 MHz |
 //! | [`StdClock`] | `std` | 1 MHz | 71 minutes |
+//! | `TscClock` of `tapes-std`, for timers of few nanoseconds | `tsc` there | its parameter, 1 MHz | 71 minutes at 1 MHz |
 
 use crate::sync::Cell;
 

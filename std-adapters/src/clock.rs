@@ -3,6 +3,12 @@
 //! Everything that compares two moments uses [`TimeSource::monotonic`]; a wall clock may jump. Tests
 //! inject a [`ManualTime`] and never wait.
 
+#[cfg(feature = "tsc")]
+mod tsc;
+
+#[cfg(feature = "tsc")]
+pub use tsc::TscClock;
+
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

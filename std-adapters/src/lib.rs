@@ -35,6 +35,7 @@
 //! | `tokio` | frames from TCP connections; reporters as tasks | tokio |
 //! | `mqtt` | frames from and to an MQTT broker | rumqttc |
 //! | `tls` | TLS for HTTP and for TCP connections, with certificates of clients | tokio-rustls with ring |
+//! | `tsc` | a clock for timers that reads the counter of the processor | quanta |
 //! | `zmq` | a registry of many processes, and what they report to, over ZeroMQ | omq-tokio |
 //! | `cli` | the `tapes` command, with everything above | clap, ratatui |
 #![forbid(unsafe_code)]

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use tapes_core::clock::{Clock as _, StdClock};
 use tapes_core::metrics;
+use tapes_std::clock::TscClock;
 
 use super::{THREADS, bounds, bytes_of, compare, entry, work};
 use crate::Options;
@@ -15,15 +16,30 @@ metrics! {
     static OURS: OursMetrics = "bench" {
         /// A timer.
         timer: Timer [unit = micros, max = 60 s, scale = 2],
+        /// A timer of shorter times.
+        short: Timer [unit = nanos, max = 1 s, scale = 2],
     }
 }
 
 pub(crate) fn run(options: &Options, table: &mut Table) {
     let clock = StdClock::new();
     let reads = StdClock::new();
+    let (tsc, tsc_reads) = (TscClock::new(), TscClock::new());
+    let nanos = TscClock::<1_000_000_000>::with_rate();
     let mut list = vec![
         entry("tapes", "", work!(_i => black_box(&OURS).timer.start(&clock).stop())),
         entry("two reads of its clock", "", work!(_i => black_box((reads.ticks(), reads.ticks())))),
+        entry("tapes, TSC", "", work!(_i => black_box(&OURS).timer.start(&tsc).stop())),
+        entry(
+            "two reads of it",
+            "",
+            work!(_i => black_box((tsc_reads.ticks(), tsc_reads.ticks()))),
+        ),
+        entry(
+            "tapes, TSC, nanoseconds",
+            "",
+            work!(_i => black_box(&OURS).short.start(&nanos).stop()),
+        ),
         entry("two of Instant::now", "", work!(_i => black_box((Instant::now(), Instant::now())))),
     ];
     let new = || {
@@ -48,7 +64,9 @@ pub(crate) fn run(options: &Options, table: &mut Table) {
     ));
     let comparison = compare("Timer, start and stop", options, &THREADS, list);
     let time = |i: usize| comparison.contestants[i].ns[0].unwrap_or(f64::MAX);
-    let own = time(0) - time(1);
-    table.push("Timer, beyond the reads of its clock", own, "ns", Limit::Aim(3.0));
+    for (what, own) in [("of the system", time(0) - time(1)), ("by the TSC", time(2) - time(3))] {
+        let what = format!("Timer, beyond the reads of its clock, {what}");
+        table.push(&what, own, "ns", Limit::Aim(3.0));
+    }
     table.compare(comparison, &[]);
 }
