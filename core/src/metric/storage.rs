@@ -203,3 +203,15 @@ impl<'r> Run<'r> {
             .fold(0, |sum, cells| sum.wrapping_add(read_sum(cells)))
     }
 }
+
+#[cfg(all(test, feature = "std", feature = "lanes-1"))]
+mod tests {
+    use super::{LANES, Words, lane_words};
+
+    /// If this fails, two threads write to one cache line, which takes each ten times as long.
+    #[test]
+    fn lanes_of_whole_lines_begin_on_one() {
+        assert_eq!((align_of::<Words<8>>(), size_of::<Words<8>>()), (64, 64 * LANES));
+        assert_eq!([0, 1, 8, 9].map(lane_words), [0, 8, 8, 16]);
+    }
+}

@@ -56,7 +56,8 @@ use slot::Slot;
 /// # Footprint
 ///
 /// `METRICS` slots, `WORDS` words for each lane and one word, all in .bss; with `std` another word
-/// for each slot, by which names are found.
+/// for each slot, by which names are found. Where threads have lanes, take `WORDS` as a multiple of
+/// 8: then each lane is whole cache lines, and no two threads write to the same one.
 ///
 /// # Limits
 ///

@@ -48,11 +48,12 @@ impl<A: Sharable<Value = u32>, const N: usize> Pool<A, N> {
 }
 
 #[cfg(all(feature = "lanes-1", feature = "std"))]
-pub(super) use thread::{SHARED, lane};
+pub(super) use thread::{other, own};
 
 #[cfg(all(feature = "lanes-1", feature = "std"))]
 mod thread {
     use core::cell::Cell;
+    use core::ops::Range;
     use core::sync::atomic::AtomicU32;
 
     use super::Pool;
@@ -61,9 +62,12 @@ mod thread {
     type Lanes = Pool<AtomicU32, LANES>;
 
     /// The lane that threads without one of their own share.
-    pub(in crate::sync) const SHARED: usize = Lanes::SHARED;
+    const SHARED: usize = Lanes::SHARED;
 
-    /// A thread that has not asked for a lane yet.
+    /// Lanes that one thread has for itself.
+    const OWN: Range<usize> = 0..SHARED;
+
+    /// A thread that has not asked for a lane yet; not one of `OWN` either.
     const NONE: usize = usize::MAX;
 
     static POOL: Lanes = Pool::new([const { AtomicU32::new(super::FREE) }; LANES]);
@@ -80,24 +84,30 @@ mod thread {
     impl Drop for Lease {
         fn drop(&mut self) {
             let lane = LANE.replace(SHARED);
-            if lane < SHARED {
+            if OWN.contains(&lane) {
                 POOL.give_back(lane);
             }
         }
     }
 
-    /// Returns the lane of this thread; one thread-local load once it has one.
+    /// Returns the lane that is this thread's alone, if it has asked for one and got it; one
+    /// thread-local load.
     #[inline(always)]
-    pub(in crate::sync) fn lane() -> usize {
+    pub(in crate::sync) fn own() -> Option<usize> {
         let lane = LANE.get();
-        if lane == NONE { acquire() } else { lane }
+        if OWN.contains(&lane) { Some(lane) } else { None }
     }
 
+    /// Returns the lane of a thread that has none yet: its own from now on, or the shared one.
     #[cold]
-    fn acquire() -> usize {
+    #[inline(never)]
+    pub(in crate::sync) fn other() -> usize {
+        if LANE.get() == SHARED {
+            return SHARED;
+        }
         let lane = POOL.take().unwrap_or(SHARED);
         LANE.set(lane);
-        if lane < SHARED && LEASE.try_with(|_| ()).is_err() {
+        if OWN.contains(&lane) && LEASE.try_with(|_| ()).is_err() {
             // The thread is ending and would never give the lane back.
             LANE.set(SHARED);
             POOL.give_back(lane);

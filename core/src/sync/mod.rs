@@ -97,13 +97,14 @@ pub(crate) struct Section {
 #[cfg(all(feature = "lanes-1", feature = "std"))]
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section) -> R) -> R {
-    let lane = lease::lane();
-    // Apart, so that neither asks again with each word.
-    if lane == lease::SHARED {
-        core::hint::cold_path();
-        f(Section::shared(lane))
-    } else {
+    // Apart, so that neither asks again with each word; with one comparison, which is half of the
+    // time of an increment.
+    if let Some(lane) = lease::own() {
         f(Section::alone(lane))
+    } else {
+        core::hint::cold_path();
+        // The first time it may be this thread's own lane, where read-modify-write is right too.
+        f(Section::shared(lease::other()))
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! A group measures one subject and gives rows of the table of limits; those with a limit fail the
 //! run when they exceed it. Groups that compare give a table of their own as well.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
+mod allocator;
 mod fleet;
 mod machine;
 mod peers;
@@ -14,12 +15,12 @@ mod timing;
 use std::path::Path;
 use std::process::ExitCode;
 
-use cap::Cap;
+use allocator::Counting;
 use table::Table;
 
 /// Counts memory in use.
 #[global_allocator]
-static ALLOCATOR: Cap<std::alloc::System> = Cap::new(std::alloc::System, usize::MAX);
+static ALLOCATOR: Counting = Counting::new();
 
 /// One subject: its name, what it is about, and what measures it.
 struct Group {
@@ -32,13 +33,16 @@ const fn group(name: &'static str, about: &'static str, run: fn(&Options, &mut T
     Group { name, about, run }
 }
 
-const GROUPS: [Group; 12] = [
+const GROUPS: [Group; 15] = [
     group("counter", "one more, beside others", peers::counter::run),
     group("gauge", "set, beside others", peers::gauge::run),
     group("histogram", "one more value, beside others", peers::histogram::run),
     group("timer", "start and stop, beside others", peers::timer::run),
+    group("threads", "many threads, and threads that come and go", peers::threads::run),
+    group("library", "in a shared library, beside others", peers::library::run),
     group("lookup", "a metric by its name, beside others", peers::lookup::run),
     group("text", "Prometheus text, beside others", peers::text::run),
+    group("reports", "all values: read, StatsD packets, JSON, frames", peers::reports::run),
     group("ingest", "decoding frames and applying them to a fleet", fleet::ingest::run),
     group("memory", "memory of a fleet for each series", fleet::memory::run),
     group("merge", "adding up and showing many series", fleet::merge::run),

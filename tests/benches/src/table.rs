@@ -38,6 +38,9 @@ pub(crate) struct Comparison {
     pub(crate) contestants: Vec<Contestant>,
 }
 
+/// The contestant that does nothing: what the loop around an operation takes.
+pub(crate) const LOOP: &str = "empty loop";
+
 impl Comparison {
     /// Returns our time over that of a contestant, in one column.
     pub(crate) fn ratio(&self, name: &str, column: usize) -> Option<f64> {
@@ -117,17 +120,30 @@ impl Table {
 impl Comparison {
     fn write_markdown(&self, text: &mut String) {
         let _ = write!(text, "\n## {}\n\n| |", self.title);
-        for column in &self.columns {
-            let _ = write!(text, " {column} | ours ÷ it |");
+        let floor = |column: usize| {
+            let empty = self.contestants.iter().find(|contestant| contestant.name == LOOP)?;
+            empty.ns.get(column).copied().flatten()
+        };
+        let mut line = "|---|".to_owned();
+        for (i, column) in self.columns.iter().enumerate() {
+            let net = if floor(i).is_some() { " net of the loop |" } else { "" };
+            let _ = write!(text, " {column} |{net} ours ÷ it |");
+            line += if floor(i).is_some() { "---:|---:|---:|" } else { "---:|---:|" };
         }
-        let _ = writeln!(text, " |\n|---|{}---|", "---:|---:|".repeat(self.columns.len()));
+        let _ = writeln!(text, " |\n{line}---|");
         for contestant in &self.contestants {
             let _ = write!(text, "| {} |", contestant.name);
             for (column, ns) in contestant.ns.iter().enumerate() {
                 let time = ns.map_or_else(|| "–".to_owned(), shown_ns);
                 let ratio = self.ratio(contestant.name, column);
                 let ratio = ratio.map_or_else(|| "–".to_owned(), shown);
-                let _ = write!(text, " {time} | {ratio} |");
+                let _ = write!(text, " {time} |");
+                if let Some(floor) = floor(column) {
+                    let net =
+                        ns.map_or_else(|| "–".to_owned(), |ns| shown_ns((ns - floor).max(0.0)));
+                    let _ = write!(text, " {net} |");
+                }
+                let _ = write!(text, " {ratio} |");
             }
             let _ = writeln!(text, " {} |", contestant.note);
         }

@@ -6,14 +6,18 @@
 mod board;
 
 use std::hint::black_box;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use board::{Board, SAMPLES};
-use tapes_core::metric::Layout;
+use tapes_core::metric::{Layout, Value};
 use tapes_core::text::prometheus::Format;
-use tapes_core::wire::{Deframer, FRAME_LEN_MAX, Feed};
-use tapes_core::{Registry, layout, metrics};
+use tapes_core::text::statsd::{Dialect, Encoder, LINE_LEN_MAX};
+use tapes_core::wire::{Body, Deframer, FRAME_LEN_MAX, Feed, Frame};
+use tapes_core::{Registry, Source as _, layout, metrics};
+use tapes_std::clock::ManualTime;
 use tapes_std::exposition::Exposition as _;
 use tapes_std::fleet::{Fleet, Limits, LinkId, LinkKind, NodeId};
 use tapes_std::local::Local;
@@ -27,6 +31,8 @@ metrics! {
         gauge: Gauge<f64>,
         /// A histogram.
         histogram: Histogram [unit = micros, max = 60 s, scale = 2],
+        /// A counter with one handle.
+        own: Exclusive<Counter>,
     }
 }
 
@@ -75,7 +81,29 @@ fn receive(made: u32, times: u32) {
     black_box(fleet.snapshot(Duration::from_secs(100_000)).devices.len());
 }
 
-fn page(times: u32) {
+/// Reads the frames of 400 reports, and every value in them, and applies none.
+fn decode(times: u32) {
+    let mut board = Board::new(1);
+    let mut reports = vec![Vec::new(); 400];
+    for report in &mut reports {
+        board.work(SAMPLES);
+        board.report(report);
+    }
+    for bytes in reports.iter().take(times as usize) {
+        let mut deframer = Box::new(Deframer::<FRAME_LEN_MAX>::new());
+        let mut rest = bytes.as_slice();
+        while let Feed::Frame { frame, rest: more } = deframer.feed(rest) {
+            let frame = Frame::parse(frame).expect("it is good");
+            if let Ok(Body::Data(values)) = frame.body() {
+                black_box(values.count());
+            }
+            rest = more;
+        }
+    }
+}
+
+/// Makes the registry of a program: 100 counters and 10 timers with values.
+fn fill() {
     for i in 0..100 {
         let name = format!("engine.part{i}.count");
         REGISTRY.counter(name.as_str()).expect("there is room").add(i);
@@ -85,11 +113,59 @@ fn page(times: u32) {
         let timer = REGISTRY.timer::<1_000_000>(name.as_str(), TIMES).expect("there is room");
         (0..100).for_each(|i| timer.record(value(i)));
     }
+}
+
+fn page(times: u32) {
+    fill();
     let (local, mut text) = (Local::new(&REGISTRY), String::new());
     for _ in 0..times {
         text.clear();
         local.metrics(Format::OpenMetrics, &mut text).expect("a text takes everything");
         black_box(&text);
+    }
+}
+
+fn json(times: u32) {
+    fill();
+    // Of which no time passes, so that every time is the same.
+    let local = Local::with_time(&REGISTRY, Arc::new(ManualTime::new()));
+    let mut text = String::new();
+    for _ in 0..times {
+        text.clear();
+        local.stats(&[], &mut text).expect("a text takes everything");
+        black_box(&text);
+    }
+}
+
+fn statsd(times: u32) {
+    fill();
+    let mut buffer = [0; LINE_LEN_MAX];
+    let mut encoder = Encoder::new(Dialect::Etsy, &mut buffer);
+    for _ in 0..times {
+        let _ = REGISTRY.visit(0, &mut |sample| {
+            let descriptor = sample.descriptor();
+            encoder.metric(&descriptor, sample.cell, &sample.value, Some(1), None, &mut |line| {
+                black_box(line);
+            });
+            ControlFlow::Continue(())
+        });
+    }
+}
+
+/// Reads every counter, and sum, extremes and every bucket of every timer.
+fn snapshot(times: u32) {
+    fill();
+    for _ in 0..times {
+        let _ = REGISTRY.visit(0, &mut |sample| {
+            if let Value::Distribution(all) = &sample.value {
+                black_box((all.sum(), all.min(), all.max(), all.zero(), all.overflow()));
+                (0..all.geometry().len).for_each(|i| {
+                    black_box(all.bucket(i));
+                });
+            }
+            black_box(&sample.value);
+            ControlFlow::Continue(())
+        });
     }
 }
 
@@ -109,6 +185,10 @@ fn main() -> ExitCode {
     let Ok(times) = times.parse::<u32>() else { return ExitCode::FAILURE };
     match what.as_str() {
         "counter" => (0..times).for_each(|_| black_box(&OURS).counter.increment()),
+        "exclusive" => {
+            let mut own = OURS.own.take().expect("nobody has taken it");
+            (0..times).for_each(|_| black_box(&mut own).increment());
+        }
         "gauge" => (0..times).for_each(|i| black_box(&OURS).gauge.set(f64::from(i))),
         "values" => (0..times).for_each(|i| {
             black_box(value(i));
@@ -118,7 +198,11 @@ fn main() -> ExitCode {
         "work" => work(times),
         "report" => report(times),
         "receive" => receive(400, times),
+        "decode" => decode(times),
         "page" => page(times),
+        "json" => json(times),
+        "statsd" => statsd(times),
+        "snapshot" => snapshot(times),
         _ => return ExitCode::FAILURE,
     }
     ExitCode::SUCCESS

@@ -47,6 +47,8 @@ pub(crate) fn bench(mut arguments: Arguments) -> Outcome {
         }
     }
     eprintln!("building the benchmarks, some minutes the first time …");
+    // With the library that is loaded at run time.
+    process::run(benches("build").args(["--quiet", "--release", "--workspace"]))?;
     let mut run = benches("run");
     run.args(["--quiet", "--release", "--"]).arg("--into").arg(&results);
     if quick {

@@ -37,17 +37,23 @@ const fn limit(name: &'static str, about: &'static str, times: [u64; 2], most: u
 
 const OFTEN: [u64; 2] = [1_000, 3_000];
 const SELDOM: [u64; 2] = [100, 300];
+const RARELY: [u64; 2] = [20, 60];
 
-const LIMITS: [Limit; 7] = [
-    limit("counter", "counter, increment", OFTEN, 19),
+const LIMITS: [Limit; 12] = [
+    limit("counter", "counter, increment", OFTEN, 14),
+    limit("exclusive", "counter, exclusive handle", OFTEN, 13),
     limit("gauge", "gauge, set", OFTEN, 17),
-    Limit { without: Some("values"), ..limit("histogram", "histogram, record", OFTEN, 82) },
+    Limit { without: Some("values"), ..limit("histogram", "histogram, record", OFTEN, 64) },
     limit("look-up", "registry, one of 100 by name", OFTEN, 1_000),
     Limit {
         without: Some("work"),
         ..limit("report", "report of a typical board, all 19 values", SELDOM, 53_000)
     },
     limit("receive", "receiving that report, from bytes to fleet", SELDOM, 80_000),
+    limit("decode", "reading it only: frames, checksums, values", SELDOM, 39_000),
+    limit("snapshot", "reading 100 counters and 10 timers", SELDOM, 72_000),
+    limit("statsd", "StatsD lines of them", RARELY, 742_000),
+    limit("json", "JSON of them", RARELY, 2_240_000),
     limit("page", "page of 100 counters and 10 timers", SELDOM, 620_000),
 ];
 

@@ -164,7 +164,7 @@ fn features(log: &Log) -> Outcome {
 
 fn benches(log: &Log) -> Outcome {
     component_there("clippy")?;
-    log.run(bench::benches("clippy").args(["--", "-Dwarnings"]))
+    log.run(bench::benches("clippy").args(["--workspace", "--", "-Dwarnings"]))
 }
 
 fn instructions(log: &Log) -> Outcome {

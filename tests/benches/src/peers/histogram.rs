@@ -6,20 +6,38 @@ use std::sync::Mutex;
 use cadence::{Histogrammed as _, NopMetricSink, StatsdClient};
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::{ManualReader, SdkMeterProvider};
-use tapes_core::metrics;
+use prometheus::core::Collector as _;
+use tapes_core::{Exclusive, Histogram, Registry, metrics};
 
 use super::{
     Entry, LANES, THREADS, TIMES, bounds, bytes_of, compare, entry, exporter, value, work,
 };
 use crate::Options;
-use crate::table::Table;
+use crate::table::{LOOP, Table};
 
 metrics! {
     /// What is measured.
     static OURS: OursMetrics = "bench" {
         /// A histogram.
         histogram: Histogram [unit = micros, max = 60 s, scale = 2],
+        /// A histogram with one handle.
+        own: Exclusive<Histogram> [unit = micros, max = 60 s, scale = 2],
     }
+}
+static REGISTRY: Registry<32, 1_024> = Registry::new();
+
+/// Keeps a histogram that is recorded to and read.
+fn kept<T>(histogram: T) -> &'static T {
+    Box::leak(Box::new(histogram))
+}
+
+/// Reads all: sum, minimum, maximum and every bucket, of all lanes.
+fn read(histogram: &Histogram<'_>) {
+    let all = histogram.distribution();
+    black_box((all.sum(), all.min(), all.max(), all.zero(), all.overflow()));
+    (0..all.geometry().len).for_each(|i| {
+        black_box(all.bucket(i));
+    });
 }
 
 /// Values as those want them that count seconds.
@@ -34,28 +52,41 @@ const LARGEST: u8 = 26;
 
 fn buckets_only(list: &mut Vec<Entry>) {
     let new = || histogram::AtomicHistogram::new(GROUPING, LARGEST).expect("good numbers");
-    let h = new();
-    list.push(entry(
-        "histogram::AtomicHistogram",
-        format!("{}, buckets only", bytes_of(new)),
-        work!(i => black_box(&h).increment(u64::from(value(i)))),
-    ));
+    let h = kept(new());
+    list.push(
+        entry(
+            "histogram::AtomicHistogram",
+            format!("{}, buckets only", bytes_of(new)),
+            work!(i => black_box(h).increment(u64::from(value(i)))),
+        )
+        .reading(work!(_i => black_box(h.load()))),
+    );
     let new = || {
         let h = metriken::AtomicCounterHistogram::new(GROUPING, LARGEST);
         h.increment(1).map(|()| h).expect("in range")
     };
-    let h = new();
-    list.push(entry(
-        "metriken",
-        format!("{}, buckets only", bytes_of(new)),
-        work!(i => black_box(&h).increment(u64::from(value(i)))),
-    ));
-    let h = metriken::ShardedCounterHistogram::new(GROUPING, LARGEST);
-    list.push(entry(
-        "metriken, sharded",
-        "buckets only",
-        work!(i => black_box(&h).increment(u64::from(value(i)))),
-    ));
+    let h = kept(new());
+    list.push(
+        entry(
+            "metriken",
+            format!("{}, buckets only", bytes_of(new)),
+            work!(i => black_box(h).increment(u64::from(value(i)))),
+        )
+        .reading(work!(_i => black_box(h.load()))),
+    );
+    let new = || {
+        let h = metriken::ShardedCounterHistogram::new(GROUPING, LARGEST);
+        h.increment(1).map(|()| h).expect("in range")
+    };
+    let h = kept(new());
+    list.push(
+        entry(
+            "metriken, sharded",
+            format!("{}, buckets only", bytes_of(new)),
+            work!(i => black_box(h).increment(u64::from(value(i)))),
+        )
+        .reading(work!(_i => black_box(h.load()))),
+    );
     let new =
         || Mutex::new(hdrhistogram::Histogram::<u64>::new_with_max(60_000_000, 1).expect("ok"));
     let h = new();
@@ -78,8 +109,11 @@ fn with_sum(list: &mut Vec<Entry>) {
         let options = prometheus::HistogramOpts::new("bench", "help").buckets(bounds().collect());
         prometheus::Histogram::with_opts(options).expect("good options")
     };
-    let h = new();
-    list.push(entry("prometheus", bytes_of(new), work!(i => black_box(&h).observe(seconds(i)))));
+    let h = kept(new());
+    list.push(
+        entry("prometheus", bytes_of(new), work!(i => black_box(h).observe(seconds(i))))
+            .reading(work!(_i => black_box(h.collect()))),
+    );
     let exporter = exporter::installed();
     let h = metrics::histogram!("bench_histogram");
     list.push(entry(
@@ -101,8 +135,11 @@ fn with_sum(list: &mut Vec<Entry>) {
     let h = new();
     list.push(entry("measured", bytes_of(new), work!(i => black_box(&h).observe(seconds(i)))));
     let new = || metrics_lib::Histogram::with_buckets(bounds());
-    let h = new();
-    list.push(entry("metrics-lib", bytes_of(new), work!(i => black_box(&h).observe(seconds(i)))));
+    let h = kept(new());
+    list.push(
+        entry("metrics-lib", bytes_of(new), work!(i => black_box(h).observe(seconds(i))))
+            .reading(work!(_i => black_box(h.snapshot()))),
+    );
     let provider = SdkMeterProvider::builder().with_reader(ManualReader::default()).build();
     let meter = provider.meter("bench");
     let h = meter.f64_histogram("bench").with_boundaries(bounds().collect()).build();
@@ -125,12 +162,29 @@ fn with_sum(list: &mut Vec<Entry>) {
 
 pub(crate) fn run(options: &Options, table: &mut Table) {
     let bytes = TIMES.words() * 8 * LANES;
-    let mut list = vec![entry(
-        "tapes",
-        format!("{bytes} B, with sum, min, max"),
-        work!(i => black_box(&OURS).histogram.record(value(i))),
-    )];
-    list.push(entry("the values themselves", "", work!(i => value(i))));
+    let with_all = format!("{bytes} B, with sum, min, max");
+    let mut list = vec![
+        entry(
+            "tapes",
+            format!("{with_all}, declared"),
+            work!(i => OURS.histogram.record(value(i))),
+        )
+        .reading(work!(_i => read(&OURS.histogram))),
+    ];
+    let histogram = REGISTRY.histogram("bench.histogram", TIMES).expect("there is room");
+    list.push(entry(
+        "tapes, by name once",
+        with_all,
+        work!(i => black_box(&histogram).record(value(i))),
+    ));
+    let own = Mutex::new(OURS.own.take().expect("nobody has taken it"));
+    let work = move |times: u64| {
+        let mut own = own.lock().expect("nobody panics");
+        let own: &mut Exclusive<_> = &mut own;
+        (0..times).for_each(|i| own.record(value(i)));
+    };
+    list.push(entry("tapes, exclusive handle", "its lane 0 only", Box::new(work)).alone());
+    list.push(entry(LOOP, "makes the values", work!(i => value(i))));
     buckets_only(&mut list);
     with_sum(&mut list);
     let comparison = compare("Histogram, record", options, &THREADS, list);

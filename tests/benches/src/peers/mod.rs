@@ -4,9 +4,11 @@ pub(crate) mod counter;
 pub(crate) mod exporter;
 pub(crate) mod gauge;
 pub(crate) mod histogram;
+pub(crate) mod library;
 pub(crate) mod lookup;
-
+pub(crate) mod reports;
 pub(crate) mod text;
+pub(crate) mod threads;
 pub(crate) mod timer;
 
 use tapes_core::layout;
@@ -38,17 +40,35 @@ pub(crate) struct Entry {
     name: &'static str,
     note: String,
     work: Work,
+    /// Most threads that can.
+    threads: u32,
+    /// What reads what it wrote.
+    reading: Option<Work>,
 }
 
 pub(crate) fn entry(name: &'static str, note: impl Into<String>, work: Work) -> Entry {
-    Entry { name, note: note.into(), work }
+    Entry { name, note: note.into(), work, threads: u32::MAX, reading: None }
 }
 
-/// Returns work that does `$operation` again and again; `$i` counts.
+impl Entry {
+    /// Sets that one thread can do it, not several.
+    pub(crate) fn alone(self) -> Self {
+        Self { threads: 1, ..self }
+    }
+
+    /// Sets what reads what it wrote.
+    pub(crate) fn reading(self, reading: Work) -> Self {
+        Self { reading: Some(reading), ..self }
+    }
+}
+
+/// Returns work that does `$operation` again and again; `$i` counts. The compiler is told that
+/// somebody may look at memory each time, so it does not make one operation of many.
 macro_rules! work {
     ($i:ident => $operation:expr) => {
         Box::new(move |times: u64| {
             for $i in 0..times {
+                std::hint::black_box(());
                 let _ = $operation;
             }
         })
@@ -72,6 +92,15 @@ pub(crate) fn bytes_of<T>(mut make: impl FnMut() -> T) -> String {
     format!("{bytes} B")
 }
 
+/// Returns how many bytes were asked for, in words.
+pub(crate) fn shown_bytes(bytes: usize) -> String {
+    match bytes {
+        0 => "nothing".to_owned(),
+        1..10_000 => format!("{bytes} B"),
+        _ => format!("{} KB", bytes / 1_000),
+    }
+}
+
 /// Measures all, in turns, with each number of threads.
 pub(crate) fn compare(
     title: &'static str,
@@ -80,20 +109,32 @@ pub(crate) fn compare(
     entries: Vec<Entry>,
 ) -> Comparison {
     let turns = if options.quick { 1 } else { 2 };
-    let mut times = vec![vec![f64::MAX; threads.len()]; entries.len()];
+    let is_read = entries.iter().any(|entry| entry.reading.is_some());
+    let width = threads.len() + usize::from(is_read);
+    let mut times = vec![vec![None; width]; entries.len()];
+    let less = |time: &mut Option<f64>, ns: f64| *time = Some(time.map_or(ns, |t| t.min(ns)));
     for _ in 0..turns {
         for (column, threads) in threads.iter().enumerate() {
             for (entry, times) in entries.iter().zip(&mut times) {
-                let name = format!("{title}, {}, {threads}", entry.name);
-                let ns = per_operation_ns(&name, options, *threads, &*entry.work);
-                times[column] = times[column].min(ns);
+                if *threads <= entry.threads {
+                    let name = format!("{title}, {}, {threads}", entry.name);
+                    let ns = per_operation_ns(&name, options, *threads, &*entry.work);
+                    less(&mut times[column], ns);
+                }
+            }
+        }
+        for (entry, times) in entries.iter().zip(&mut times) {
+            if let Some(reading) = &entry.reading {
+                let name = format!("{title}, {}, read", entry.name);
+                less(&mut times[threads.len()], per_operation_ns(&name, options, 1, &**reading));
             }
         }
     }
     let shown = |n: &u32| if *n == 1 { "1 thread".to_owned() } else { format!("{n} threads") };
-    let contestants = entries.into_iter().zip(times).map(|(Entry { name, note, .. }, times)| {
-        Contestant { name, ns: times.into_iter().map(Some).collect(), note }
-    });
-    let columns = threads.iter().map(shown).collect();
-    Comparison { title, columns, contestants: contestants.collect() }
+    let columns = threads.iter().map(shown).chain(is_read.then(|| "read once".to_owned()));
+    let contestants = entries
+        .into_iter()
+        .zip(times)
+        .map(|(Entry { name, note, .. }, ns)| Contestant { name, ns, note });
+    Comparison { title, columns: columns.collect(), contestants: contestants.collect() }
 }

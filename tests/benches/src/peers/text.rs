@@ -1,27 +1,26 @@
 //! Prometheus text of 1,000 counters and 100 histograms, all with values.
 
 use std::hint::black_box;
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 
 use fastmetrics::format::text::TextProfile;
 use tapes_core::Registry;
-use tapes_core::text::json::write_json;
 use tapes_core::text::prometheus::{Format, write_prometheus};
 use tapes_std::exposition::Exposition as _;
 use tapes_std::local::Local;
 
-use super::{Entry, TIMES, bounds, compare, entry, exporter, value, work};
-use crate::Options;
-use crate::table::Table;
+use super::{Entry, TIMES, bounds, compare, entry, exporter, shown_bytes, value, work};
+use crate::table::{Limit, Table};
+use crate::{ALLOCATOR, Options};
 
-const COUNTERS: usize = 1_000;
-const HISTOGRAMS: usize = 100;
+pub(crate) const COUNTERS: usize = 1_000;
+pub(crate) const HISTOGRAMS: usize = 100;
 /// Values of each histogram.
 const VALUES: u64 = 1_000;
 const METRICS: usize = COUNTERS + HISTOGRAMS;
 const WORDS: usize = COUNTERS + HISTOGRAMS * 109;
 
-static REGISTRY: Registry<METRICS, WORDS> = Registry::new();
+pub(crate) static REGISTRY: Registry<METRICS, WORDS> = Registry::new();
 
 fn counters() -> impl Iterator<Item = String> {
     (0..COUNTERS).map(|i| format!("engine_part{i}_count"))
@@ -46,7 +45,8 @@ macro_rules! writing {
             kept.len()
         };
         let len = work(1);
-        let note = format!("{} KB", len / 1_000);
+        let bytes = ALLOCATOR.asked_by(|| _ = work(1));
+        let note = format!("{} KB, allocates {}", len / 1_000, shown_bytes(bytes));
         let work = Box::new(move |times| {
             black_box(work(times));
         });
@@ -54,7 +54,13 @@ macro_rules! writing {
     }};
 }
 
-fn ours(list: &mut Vec<Entry>) {
+/// Gives all metrics their values, once.
+pub(crate) fn fill() {
+    static DONE: Once = Once::new();
+    DONE.call_once(fill_now);
+}
+
+fn fill_now() {
     for (i, name) in (0..).zip(counters()) {
         REGISTRY.counter(name.as_str()).expect("there is room").add(i * 31);
     }
@@ -62,7 +68,30 @@ fn ours(list: &mut Vec<Entry>) {
         let histogram = REGISTRY.timer::<1_000_000>(name.as_str(), TIMES).expect("there is room");
         (0..VALUES).for_each(|i| histogram.record(value(i)));
     }
+}
+
+fn ours(list: &mut Vec<Entry>, table: &mut Table) {
+    fill();
     let local = Local::new(&REGISTRY);
+    let text = &mut String::new();
+    let mut page = || {
+        text.clear();
+        local.metrics(Format::OpenMetrics, text).expect("a text takes everything");
+    };
+    page();
+    page();
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let bytes = ALLOCATOR.asked_by(page) as f64;
+    let what = "Prometheus text, allocated by a page after the first";
+    table.push(what, bytes, "B", Limit::Aim(0.0));
+    let mut device = || {
+        text.clear();
+        write_prometheus(&REGISTRY, Format::OpenMetrics, text).expect("a text takes everything");
+    };
+    device();
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let bytes = ALLOCATOR.asked_by(device) as f64;
+    table.push("the same, as a device writes it", bytes, "B", Limit::Most(0.0));
     let (note, work) = writing!(text => {
         local.metrics(Format::OpenMetrics, text).expect("a text takes everything");
     });
@@ -70,11 +99,7 @@ fn ours(list: &mut Vec<Entry>) {
     let (note, work) = writing!(text => {
         write_prometheus(&REGISTRY, Format::OpenMetrics, text).expect("a text takes everything");
     });
-    list.push(entry("tapes, as a device", format!("{note}, nothing allocated"), work));
-    let (note, work) = writing!(text => {
-        write_json(&REGISTRY, &|_, _| None, text).expect("a text takes everything");
-    });
-    list.push(entry("tapes, JSON as a device", format!("{note}, nothing allocated"), work));
+    list.push(entry("tapes, as a device", note, work));
 }
 
 fn prometheus_client(list: &mut Vec<Entry>) {
@@ -125,7 +150,9 @@ fn exporter(list: &mut Vec<Entry>) {
         let histogram = metrics::histogram!(name);
         (0..VALUES).for_each(|i| histogram.record(f64::from(value(i)) * 1e-6));
     }
-    let note = format!("{} KB", handle.render().len() / 1_000);
+    let len = handle.render().len();
+    let bytes = ALLOCATOR.asked_by(|| _ = handle.render());
+    let note = format!("{} KB, allocates {}", len / 1_000, shown_bytes(bytes));
     list.push(entry("metrics-exporter-prometheus", note, work!(_i => black_box(handle.render()))));
 }
 
@@ -151,7 +178,7 @@ fn fastmetrics(list: &mut Vec<Entry>) {
 
 pub(crate) fn run(options: &Options, table: &mut Table) {
     let mut list = Vec::new();
-    ours(&mut list);
+    ours(&mut list, table);
     prometheus_client(&mut list);
     prometheus(&mut list);
     exporter(&mut list);

@@ -27,19 +27,15 @@ pub(crate) fn run(options: &Options, table: &mut Table) {
     let (tsc, tsc_reads) = (TscClock::new(), TscClock::new());
     let nanos = TscClock::<1_000_000_000>::with_rate();
     let mut list = vec![
-        entry("tapes", "", work!(_i => black_box(&OURS).timer.start(&clock).stop())),
+        entry("tapes", "", work!(_i => OURS.timer.start(&clock).stop())),
         entry("two reads of its clock", "", work!(_i => black_box((reads.ticks(), reads.ticks())))),
-        entry("tapes, TSC", "", work!(_i => black_box(&OURS).timer.start(&tsc).stop())),
+        entry("tapes, TSC", "", work!(_i => OURS.timer.start(&tsc).stop())),
         entry(
             "two reads of it",
             "",
             work!(_i => black_box((tsc_reads.ticks(), tsc_reads.ticks()))),
         ),
-        entry(
-            "tapes, TSC, nanoseconds",
-            "",
-            work!(_i => black_box(&OURS).short.start(&nanos).stop()),
-        ),
+        entry("tapes, TSC, nanoseconds", "", work!(_i => OURS.short.start(&nanos).stop())),
         entry("two of Instant::now", "", work!(_i => black_box((Instant::now(), Instant::now())))),
     ];
     let new = || {
