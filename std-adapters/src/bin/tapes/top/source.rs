@@ -221,6 +221,8 @@ impl Watch {
         let (sender, looks) = channel();
         let (stop, stopped) = channel::<()>();
         let work = move || {
+            // All of it: a closure takes along what it names only, and the port is open as long as it is kept.
+            let mut opened = opened;
             loop {
                 let answer = (opened.ask)();
                 let look = answer.and_then(|text| read(&text).ok_or_else(unreadable));
