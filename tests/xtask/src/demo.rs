@@ -24,11 +24,12 @@ pub(crate) const HELP: &str = "\
 Runs the example timing_loop in the RP2040 emulator in real time, feeds its UART to `tapes gateway`, and tells
 where to look. Without a firmware toolchain or Node.js it runs a simulated device instead, and says so.
 
-usage: cargo xtask demo [--seconds N] [--http ADDR] [--device emulated|simulated]
+usage: cargo xtask demo [--seconds N] [--http ADDR] [--device emulated|simulated] [--binary FILE]
 
   --seconds N   stop after N seconds (default: run until Ctrl-C)
   --http ADDR   where the gateway listens (default 127.0.0.1:9100; port 0 picks a free one)
   --device D    emulated: an error if that is not possible; simulated: the device compiled for this machine
+  --binary FILE run this `tapes` instead of building one, which is done without optimisation
 
 examples:
   cargo xtask demo
@@ -37,6 +38,8 @@ examples:
 
 const DEFAULT_HTTP: &str = "127.0.0.1:9100";
 const EXAMPLE: &str = "timing_loop";
+/// What the gateway is built with: the workspace's profile that takes the shortest time.
+const PROFILE: &str = "demo";
 /// What the gateway prints on standard error when it is ready.
 const READY: &str = "listening on ";
 const READY_LIMIT: Duration = Duration::from_secs(30);
@@ -56,9 +59,10 @@ pub(crate) fn demo(mut arguments: Arguments) -> Outcome {
     let seconds = arguments.seconds("--seconds")?;
     let http = arguments.value("--http")?.unwrap_or_else(|| DEFAULT_HTTP.to_owned());
     let device = arguments.value("--device")?;
+    let binary = arguments.value("--binary")?.map(PathBuf::from);
     arguments.finish("demo")?;
     let progress = Progress::new();
-    let (device, tapes) = progress.shown(|| build(device.as_deref(), &progress))?;
+    let (device, tapes) = progress.shown(|| build(device.as_deref(), binary, &progress))?;
     interrupt::listen();
     let mut board = start_board(&device, &tapes, seconds)?;
     let frames = board.stdout.take().ok_or_else(|| Problem::new("the board has no output"))?;
@@ -70,9 +74,16 @@ pub(crate) fn demo(mut arguments: Arguments) -> Outcome {
 }
 
 /// Builds the gateway and, beside it, the device: what waits for a network leaves the processors to the compiler.
-fn build(wanted: Option<&str>, progress: &Progress) -> Outcome<(Device, PathBuf)> {
+fn build(
+    wanted: Option<&str>,
+    binary: Option<PathBuf>,
+    progress: &Progress,
+) -> Outcome<(Device, PathBuf)> {
     thread::scope(|scope| {
-        let gateway = scope.spawn(|| progress.part("gateway", build_gateway));
+        let gateway = scope.spawn(|| match binary {
+            Some(binary) => Ok(binary),
+            None => progress.part("gateway", build_gateway),
+        });
         let device = choose(wanted, progress);
         let gateway = gateway.join().map_err(|_| Problem::new("building the gateway panicked"))?;
         Ok((device?, gateway?))
@@ -104,12 +115,18 @@ fn choose(wanted: Option<&str>, progress: &Progress) -> Outcome<Device> {
     image.map(|image| Device::Emulated { image })
 }
 
+/// Where the gateway is that the demo has built.
+pub(crate) fn gateway() -> PathBuf {
+    places::target().join(PROFILE).join(format!("tapes{}", std::env::consts::EXE_SUFFIX))
+}
+
 fn build_gateway() -> Outcome<PathBuf> {
     eprintln!("building the gateway (a minute or two the first time) …");
     let mut build = cargo();
     build.current_dir(places::root()).args(["build", "--quiet"]).args(places::locked());
-    process::run(build.args(["--package", "tapes-std", "--features", "cli", "--bin", "tapes"]))?;
-    Ok(places::target().join("debug").join(format!("tapes{}", std::env::consts::EXE_SUFFIX)))
+    build.args(["--profile", PROFILE, "--package", "tapes-std", "--features", "cli"]);
+    process::run(build.args(["--bin", "tapes"]))?;
+    Ok(gateway())
 }
 
 fn start_board(device: &Device, tapes: &PathBuf, seconds: Option<f64>) -> Outcome<Child> {

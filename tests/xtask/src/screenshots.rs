@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::arguments::Arguments;
+use crate::demo;
 use crate::page;
 use crate::places;
 use crate::problem::{Outcome, Problem};
@@ -52,7 +53,7 @@ pub(crate) fn screenshots(mut arguments: Arguments) -> Outcome {
     let reader = std::thread::scope(|scope| {
         scope.spawn(|| lines.for_each(drop));
         let url = url.ok_or_else(|| Problem::new("the demo does not tell its address"))?;
-        let tapes = places::target().join("debug").join("tapes");
+        let tapes = demo::gateway();
         let mut node = Command::new("node");
         node.current_dir(places::root().join("tests/page"));
         node.args(["screenshots.mjs", &url]).arg(tapes).arg(&folder);

@@ -374,11 +374,15 @@ fn emulator_tests(log: &Log) -> Outcome {
 
 fn demo(log: &Log) -> Outcome {
     let program = env::current_exe().map_err(Problem::io("cannot find this program"))?;
+    // As step `test` has built it already.
+    let all = ["--workspace", "--all-features", "--bin", "tapes"];
+    log.run(workspace("build").args(all))?;
+    let tapes = places::target().join("debug").join("tapes");
     for device in ["emulated", "simulated"] {
         let before = log.text().len();
         let mut demo = Command::new(&program);
         demo.args(["demo", "--device", device, "--seconds", "3", "--http", "127.0.0.1:0"]);
-        log.run(&mut demo)?;
+        log.run(demo.arg("--binary").arg(&tapes))?;
         if !log.text()[before..].contains("motor.loops ") {
             return Err(Problem::new(format!("the {device} device's metrics did not arrive")));
         }

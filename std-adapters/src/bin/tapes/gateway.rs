@@ -15,6 +15,7 @@ use tapes_std::input::{SerialEvent, SerialInput, SerialSpec, read_to_end};
 use tokio::sync::{mpsc, watch};
 
 use crate::news::News;
+use crate::service::Stop;
 use crate::simulate::seconds;
 use crate::stream::Stream;
 use crate::{
@@ -152,9 +153,9 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start: {error}"))?;
-    let mqtt = {
+    let (stop, mqtt) = {
         let _runtime = runtime.enter();
-        arguments.mqtt.start(&fleet)?
+        (Stop::new()?, arguments.mqtt.start(&fleet)?)
     };
     let files = open_files(&arguments.file)?;
     let certificates = arguments.tls.load(arguments.listen.wants_tls())?;
@@ -189,7 +190,7 @@ pub(crate) fn run(arguments: Arguments) -> Result<u8, String> {
         listen::start(listeners, &fleet);
         certificates.reload_when_asked()?;
     }
-    runtime.block_on(wait(ended.filter(|_| has_end), stream.closed()))?;
+    runtime.block_on(wait(ended.filter(|_| has_end), stream.closed(), stop))?;
     service::stopping();
     news.look();
     drop(serial);
@@ -324,6 +325,7 @@ fn read(name: &str, input: impl io::Read, fleet: &SharedFleet) {
 async fn wait(
     ended: Option<mpsc::Receiver<()>>,
     mut closed: watch::Receiver<bool>,
+    stop: Stop,
 ) -> Result<(), String> {
     let inputs = async {
         match ended {
@@ -340,23 +342,6 @@ async fn wait(
     tokio::select! {
         () = inputs => Ok(()),
         () = reader => Ok(()),
-        signal = asked_to_stop() => {
-            signal.map_err(|error| format!("cannot wait for signals: {error}"))
-        }
+        signal = stop.asked() => signal,
     }
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-async fn asked_to_stop() -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupt = tokio::signal::ctrl_c() => interrupt,
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }

@@ -24,6 +24,43 @@ pub(crate) fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
+/// What asks for the end: Ctrl-C and SIGTERM.
+#[derive(Debug)]
+pub(crate) struct Stop {
+    #[cfg(unix)]
+    signals: [tokio::signal::unix::Signal; 2],
+}
+
+impl Stop {
+    /// Listens from now on: whoever is told that this is ready may end it. Call it within a runtime.
+    pub(crate) fn new() -> Result<Self, String> {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let listen =
+                |kind| signal(kind).map_err(|error| format!("cannot wait for signals: {error}"));
+            let signals = [listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?];
+            Ok(Self { signals })
+        }
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits until somebody asks, also if that was before.
+    pub(crate) async fn asked(self) -> Result<(), String> {
+        #[cfg(unix)]
+        {
+            let [mut interrupt, mut terminate] = self.signals;
+            tokio::select! {
+                _ = interrupt.recv() => Ok(()),
+                _ = terminate.recv() => Ok(()),
+            }
+        }
+        #[cfg(not(unix))]
+        tokio::signal::ctrl_c().await.map_err(|error| format!("cannot wait for signals: {error}"))
+    }
+}
+
 /// Tells the watchdog, if there is one, twice in its time that the fleet still answers; for ever.
 pub(crate) async fn watch(fleet: SharedFleet) {
     let Some(timeout) = sd_notify::watchdog_enabled() else { return };

@@ -17,7 +17,7 @@ Examples:
   tapes aggregate --bind ipc:///run/app/metrics --forward tcp://10.0.0.1:7081 \\
       --curve-key own.key --curve-server-key KEY
       and all of it to another aggregator
-  tapes aggregate --bind ipc:///run/app/metrics --forward tcp://10.0.0.1:7081 --rollup \
+  tapes aggregate --bind ipc:///run/app/metrics --forward tcp://10.0.0.1:7081 --rollup \\
       --state /var/lib/tapes ...
       and the sums of it, as one source
   tapes gateway --serial /dev/ttyACM0 --forward tcp://10.0.0.1:7081 ...
