@@ -179,6 +179,20 @@ impl<'s> Distribution<'s> {
         }
     }
 
+    /// Fills `counts` with the zero bucket and as many of the buckets as fit; returns those.
+    #[cfg(feature = "std")]
+    pub(crate) fn read_counts<'c>(&self, counts: &'c mut [u64]) -> &'c [u64] {
+        let len = counts.len().min((self.geometry.len as usize).wrapping_add(1));
+        let counts = counts.get_mut(..len).unwrap_or_default();
+        match &self.numbers {
+            Numbers::Live(run) => run.add_up(ZERO_WORD, counts),
+            Numbers::Counts(_) => {
+                (0..).zip(&mut *counts).for_each(|(i, count)| *count = self.count_of(i));
+            }
+        }
+        counts
+    }
+
     /// Returns the number of values: the sum of all buckets.
     #[must_use]
     pub fn count(&self) -> u64 {

@@ -122,12 +122,27 @@ impl<'a> Family<'a> {
         [stem, joint, unit, total]
     }
 
+    /// Returns the name without unit and `_total`, and the unit; neither is mangled.
+    #[cfg(feature = "std")]
+    pub(crate) const fn stem_and_unit(&self) -> (&'a str, &'a str) {
+        (self.stem, self.unit)
+    }
+
+    /// Appends the name without `_total`, not yet [mangled](mangle). Returns false if it cannot be
+    /// mangled byte by byte, or there is no room.
+    #[cfg(feature = "std")]
+    pub(crate) fn push_base(&self, out: &mut dyn Write) -> bool {
+        let parts = self.parts("");
+        let mut parts = parts.into_iter().filter(|part| !part.is_empty());
+        parts.all(|part| part.is_ascii() && out.write_str(part).is_ok())
+    }
+
     pub(crate) const fn is_counter(&self) -> bool {
         is_total(self.kind)
     }
 
     /// Writes the unit, `""` if there is none.
-    pub(crate) fn write_unit(&self, out: &mut dyn Write) -> fmt::Result {
+    pub(crate) fn write_unit<W: Write>(&self, out: &mut W) -> fmt::Result {
         write_mangled(out, self.unit)
     }
 
@@ -228,6 +243,17 @@ static MANGLED: [u8; 256] = {
     mangled
 };
 
+/// Replaces every byte of ASCII text that a name may not have by `_`.
+#[cfg(feature = "std")]
+pub(crate) fn mangle(text: &mut [u8]) {
+    for byte in text {
+        // Without a branch, so that many are looked at in one step.
+        let is_letter = (*byte | 0x20).wrapping_sub(b'a') < 26;
+        let is_digit = byte.wrapping_sub(b'0') < 10;
+        *byte = if is_letter | is_digit { *byte } else { b'_' };
+    }
+}
+
 /// Returns the character that stands for `c` in a name.
 fn mangled(c: char) -> char {
     if c.is_ascii_alphanumeric() { c } else { '_' }
@@ -245,12 +271,13 @@ pub(crate) fn begins_reserved(name: &str) -> bool {
 }
 
 /// Writes `text`, `_` for every character that a name may not have.
-pub(crate) fn write_mangled(out: &mut dyn Write, text: &str) -> fmt::Result {
+pub(crate) fn write_mangled<W: Write + ?Sized>(out: &mut W, text: &str) -> fmt::Result {
     // All at once, where the code for it does not count.
     #[cfg(feature = "std")]
     {
-        if text.is_empty() {
-            return Ok(());
+        let is_valid = |byte: u8| MANGLED.get(usize::from(byte)) == Some(&byte);
+        if text.bytes().fold(true, |all, byte| all & is_valid(byte)) {
+            return out.write_str(text);
         }
         let mut buffer = [0u8; crate::name::NAME_LEN_MAX];
         if let Some(mangled) = buffer.get_mut(..text.len())

@@ -81,6 +81,12 @@ pub struct Run<'r> {
     stride: [usize; STRIDES],
 }
 
+#[cfg(feature = "std")]
+#[inline(always)]
+fn add(sum: &mut u64, word: &Cell) {
+    *sum = sum.wrapping_add(word.load());
+}
+
 impl<'r> Run<'r> {
     /// A run of no words: what records into it is dropped.
     pub const EMPTY: Self = Self { words: &[], stride: [0; STRIDES] };
@@ -164,6 +170,24 @@ impl<'r> Run<'r> {
         self.lanes()
             .filter_map(|lane| lane.get(i))
             .fold(0, |sum, cell| sum.wrapping_add(cell.load()))
+    }
+
+    /// Fills `sums` with the words from `from` on, each summed over the lanes, wrapping.
+    ///
+    /// Lane by lane: words of one lane lie beside each other.
+    #[cfg(feature = "std")]
+    pub(crate) fn add_up(&self, from: usize, sums: &mut [u64]) {
+        sums.fill(0);
+        for lane in self.lanes() {
+            let words = lane.get(from..).unwrap_or_default();
+            // Eight at a time: the compiler does not unroll loops over atomics.
+            let ((sums, last), (words, rest)) = (sums.as_chunks_mut::<8>(), words.as_chunks::<8>());
+            let rest = words.get(sums.len()).map_or(rest, |words| words.as_slice());
+            for (sums, words) in sums.iter_mut().zip(words) {
+                sums.iter_mut().zip(words).for_each(|(sum, word)| add(sum, word));
+            }
+            last.iter_mut().zip(rest).for_each(|(sum, word)| add(sum, word));
+        }
     }
 
     /// Returns the low bits of `len` words from `from` on, of all lanes, together.

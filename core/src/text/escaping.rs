@@ -61,7 +61,13 @@ impl Escaping {
             Self::Values => (values, |_| false),
             Self::Utf8 => (plain, needs_escapes),
         };
-        NameWriter { write, quotes, keeps_unit: matches!(self, Self::Underscores | Self::Utf8) }
+        NameWriter {
+            write,
+            quotes,
+            keeps_unit: matches!(self, Self::Underscores | Self::Utf8),
+            #[cfg(feature = "std")]
+            is_usual: matches!(self, Self::Underscores),
+        }
     }
 }
 
@@ -115,11 +121,19 @@ pub(super) struct NameWriter {
     pub(super) quotes: fn(&Family<'_>) -> bool,
     /// Whether the name of a counter still ends with its unit once `_total` is taken off.
     pub(super) keeps_unit: bool,
+    /// Whether it is [`Escaping::Underscores`], which has a way of its own on hosts.
+    #[cfg(feature = "std")]
+    pub(super) is_usual: bool,
 }
 
 impl NameWriter {
-    pub(super) const UNDERSCORES: Self =
-        Self { write: underscores, quotes: |_| false, keeps_unit: true };
+    pub(super) const UNDERSCORES: Self = Self {
+        write: underscores,
+        quotes: |_| false,
+        keeps_unit: true,
+        #[cfg(feature = "std")]
+        is_usual: true,
+    };
 }
 
 fn underscores(family: &Family<'_>, is_header: bool, out: &mut dyn Write) -> Result {

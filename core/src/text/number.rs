@@ -109,6 +109,25 @@ static PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
+/// Returns the decimal digits of a number and a line feed after them, and how many bytes that are.
+#[cfg(feature = "std")]
+#[inline]
+pub(super) fn digits_of_line(value: u64) -> ([u8; 32], usize) {
+    let mut bytes = [b'\n'; 32];
+    let len = value.checked_ilog10().map_or(1, |log| log as usize + 1);
+    let mut high = value;
+    let digits = bytes.get_mut(..len).unwrap_or_default();
+    let (first, pairs) = digits.as_rchunks_mut::<2>();
+    for slot in pairs.iter_mut().rev() {
+        *slot = PAIRS.get((high % 100) as usize).copied().unwrap_or_default();
+        high /= 100;
+    }
+    if let [first] = first {
+        *first = b'0' + low_byte(high);
+    }
+    (bytes, len.wrapping_add(1))
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "a decimal digit")]
 const fn low_byte(digit: u64) -> u8 {
     digit as u8
@@ -126,22 +145,6 @@ fn ascii(bytes: &[u8]) -> &str {
 /// Only those of `out`.
 pub fn write_u64(out: &mut dyn Write, value: u64) -> Result {
     out.write_str(Digits::new(value).as_str())
-}
-
-/// Writes `value` in decimal and ends the line.
-pub(super) fn write_u64_line(out: &mut dyn Write, value: u64) -> Result {
-    #[cfg(feature = "std")]
-    {
-        let mut line = heapless::String::<21, u8>::new();
-        line.push_str(Digits::new(value).as_str()).map_err(|_| core::fmt::Error)?;
-        line.push('\n').map_err(|_| core::fmt::Error)?;
-        out.write_str(&line)
-    }
-    #[cfg(not(feature = "std"))]
-    {
-        write_u64(out, value)?;
-        out.write_str("\n")
-    }
 }
 
 /// Writes `value` in decimal, with a sign if it is negative.

@@ -40,6 +40,12 @@ mod classic;
 mod labels;
 #[cfg(feature = "std")]
 mod line;
+mod names;
+mod output;
+#[cfg(feature = "std")]
+mod padded;
+#[cfg(feature = "std")]
+mod special;
 
 use core::fmt::{Debug, Formatter, Result, Write};
 use core::ops::ControlFlow;
@@ -48,14 +54,17 @@ pub use self::classic::{CLASSIC_SCALE_DEFAULT, ClassicBuckets};
 use self::classic::{Classic, IsClassic, is_classic_of_list, is_classic_of_scale};
 pub use self::labels::LabelName;
 use self::labels::{write_escaped, write_label};
+use self::names::Names;
+use self::output::{Output, Sink};
 use super::escaping::NameWriter;
 pub use super::escaping::{EscapedName, Escaping};
 use super::number::{
     Form, write_f32_scaled, write_f64, write_f64_scaled, write_scaled, write_scaled_i64,
-    write_u64_line,
 };
+#[cfg(not(feature = "std"))]
+use crate::metric::BUCKETS_MAX;
 pub use crate::metric::exposed::Family;
-use crate::metric::{BUCKETS_MAX, Buckets, Descriptor, Distribution, SCALE_MAX, Value};
+use crate::metric::{Buckets, Descriptor, Distribution, SCALE_MAX, Value};
 use crate::snapshot::Source;
 
 /// Which text to write.
@@ -91,10 +100,13 @@ impl Format {
 ///
 /// Families may come in any order but each only once; the caller sees to it that no two
 /// [clash](Family::clashes_with) and that the labels of samples of a family differ.
+///
+/// On hosts lines are gathered, up to 2 KiB, before the writer sees them; an encoder that is dropped
+/// hands on the rest.
 pub struct Encoder<'w> {
-    out: &'w mut dyn Write,
+    out: Output<'w>,
     format: Format,
-    names: NameWriter,
+    names: Names,
     classic: Classic<'w>,
     is_classic: IsClassic,
     #[cfg(feature = "std")]
@@ -112,11 +124,10 @@ impl<'w> Encoder<'w> {
     #[must_use]
     pub fn new(out: &'w mut dyn Write, format: Format) -> Self {
         let classic = Classic { scale: CLASSIC_SCALE_DEFAULT, bounds: &[] };
-        let names = NameWriter::UNDERSCORES;
         Self {
-            out,
+            out: Output::new(out),
             format,
-            names,
+            names: Names::new(NameWriter::UNDERSCORES),
             classic,
             is_classic: is_classic_of_scale,
             #[cfg(feature = "std")]
@@ -132,6 +143,8 @@ impl<'w> Encoder<'w> {
     pub fn with_classic_scale(mut self, scale: u8) -> Self {
         self.classic.scale = scale.min(SCALE_MAX);
         self.is_classic = is_classic_of_scale;
+        #[cfg(feature = "std")]
+        self.lines.forget();
         self
     }
 
@@ -162,6 +175,8 @@ impl<'w> Encoder<'w> {
     pub fn with_classic_bounds(mut self, bounds: &'w [f64]) -> Self {
         self.classic.bounds = bounds;
         self.is_classic = is_classic_of_list;
+        #[cfg(feature = "std")]
+        self.lines.forget();
         self
     }
 
@@ -170,7 +185,7 @@ impl<'w> Encoder<'w> {
     /// Defaults to [`Escaping::Underscores`].
     #[must_use]
     pub fn with_escaping(mut self, escaping: Escaping) -> Self {
-        self.names = escaping.writer();
+        self.names = Names::new(escaping.writer());
         self
     }
 
@@ -181,19 +196,21 @@ impl<'w> Encoder<'w> {
     /// Only those of the writer.
     pub fn family(&mut self, descriptor: &Descriptor<'_>) -> Result {
         let family = Family::of(descriptor);
+        #[cfg(feature = "std")]
+        self.names.prepare(&family);
         if !descriptor.help.is_empty() {
             self.header("# HELP ", &family)?;
             let quotes = self.format == Format::OpenMetrics;
-            write_escaped(self.out, descriptor.help, quotes)?;
+            write_escaped(&mut self.out, descriptor.help, quotes)?;
             self.out.write_str("\n")?;
         }
         self.header("# TYPE ", &family)?;
         self.out.write_str(family.type_name())?;
         self.out.write_str("\n")?;
-        let keeps_unit = self.names.keeps_unit || !family.is_counter();
+        let keeps_unit = self.names.writer.keeps_unit || !family.is_counter();
         if self.format == Format::OpenMetrics && family.has_unit() && keeps_unit {
             self.header("# UNIT ", &family)?;
-            family.write_unit(self.out)?;
+            family.write_unit(&mut self.out)?;
             self.out.write_str("\n")?;
         }
         Ok(())
@@ -221,16 +238,18 @@ impl<'w> Encoder<'w> {
         if let Value::Null = value {
             return Ok(());
         }
+        #[cfg(feature = "std")]
+        self.names.prepare(&series.family);
         if let Value::Distribution(distribution) = value {
             return self.histogram(&series, distribution);
         }
-        series.write(self.out, &self.names, "", None)?;
+        series.write(&mut self.out, &self.names, "", None)?;
         match value {
-            Value::Unsigned(value) if per <= 1 => return write_u64_line(self.out, *value),
-            Value::Unsigned(value) => write_scaled(self.out, *value, per)?,
-            Value::Signed(value) => write_scaled_i64(self.out, *value, per)?,
-            Value::F32(value) => write_f32_scaled(self.out, *value, per, Form::Short)?,
-            Value::F64(value) => write_f64_scaled(self.out, *value, per, Form::Short)?,
+            Value::Unsigned(value) if per <= 1 => return self.out.write_u64_line(*value),
+            Value::Unsigned(value) => write_scaled(&mut self.out, *value, per)?,
+            Value::Signed(value) => write_scaled_i64(&mut self.out, *value, per)?,
+            Value::F32(value) => write_f32_scaled(&mut self.out, *value, per, Form::Short)?,
+            Value::F64(value) => write_f64_scaled(&mut self.out, *value, per, Form::Short)?,
             Value::Null | Value::Distribution(_) => {}
         }
         self.out.write_str("\n")
@@ -241,30 +260,54 @@ impl<'w> Encoder<'w> {
     /// # Errors
     ///
     /// Only those of the writer.
-    pub fn finish(self) -> Result {
-        match self.format {
-            Format::Prometheus => Ok(()),
-            Format::OpenMetrics => self.out.write_str("# EOF\n"),
+    pub fn finish(mut self) -> Result {
+        if self.format == Format::OpenMetrics {
+            self.out.write_str("# EOF\n")?;
         }
+        self.out.flush()
     }
 
     fn header(&mut self, word: &str, family: &Family<'_>) -> Result {
         self.out.write_str(word)?;
         // OpenMetrics names the family without `_total`, the older format with it.
-        let quote = if (self.names.quotes)(family) { "\"" } else { "" };
-        self.out.write_str(quote)?;
-        (self.names.write)(family, self.format == Format::OpenMetrics, self.out)?;
-        self.out.write_str(quote)?;
-        self.out.write_str(" ")
+        let is_quoted = self.names.is_quoted(family);
+        if is_quoted {
+            self.out.write_str("\"")?;
+        }
+        self.names.write(family, self.format == Format::OpenMetrics, &mut self.out)?;
+        self.out.write_str(if is_quoted { "\" " } else { " " })
     }
 
     fn histogram(&mut self, series: &Series<'_, '_>, distribution: &Distribution<'_>) -> Result {
         // The sum is read before the buckets, so that what is in it is in a bucket.
         let sum = distribution.sum();
+        let seen = self.buckets(series, distribution)?;
+        series.write(&mut self.out, &self.names, "_sum", None)?;
+        write_scaled(&mut self.out, sum, series.descriptor.unit.per())?;
+        self.out.write_str("\n")?;
+        series.write(&mut self.out, &self.names, "_count", None)?;
+        self.out.write_u64_line(seen)
+    }
+
+    /// Writes the lines of all buckets, and returns how many values there are.
+    #[cfg(feature = "std")]
+    fn buckets(
+        &mut self,
+        series: &Series<'_, '_>,
+        distribution: &Distribution<'_>,
+    ) -> core::result::Result<u64, core::fmt::Error> {
+        let classic = (&self.classic, self.is_classic);
+        self.lines.write(&mut self.out, series, &self.names, distribution, classic)
+    }
+
+    #[cfg(not(feature = "std"))]
+    fn buckets(
+        &mut self,
+        series: &Series<'_, '_>,
+        distribution: &Distribution<'_>,
+    ) -> core::result::Result<u64, core::fmt::Error> {
         let geometry = distribution.geometry();
         let mut seen = distribution.zero();
-        #[cfg(feature = "std")]
-        self.lines.begin(series, &self.names);
         if (self.is_classic)(&self.classic, geometry, None) {
             self.bucket(series, Bound::At { geometry, place: 0 }, seen)?;
         }
@@ -276,19 +319,13 @@ impl<'w> Encoder<'w> {
         }
         seen = seen.wrapping_add(distribution.overflow());
         self.bucket(series, Bound::Infinite, seen)?;
-        series.write(self.out, &self.names, "_sum", None)?;
-        write_scaled(self.out, sum, series.descriptor.unit.per())?;
-        self.out.write_str("\n")?;
-        series.write(self.out, &self.names, "_count", None)?;
-        write_u64_line(self.out, seen)
+        Ok(seen)
     }
 
+    #[cfg(not(feature = "std"))]
     fn bucket(&mut self, series: &Series<'_, '_>, bound: Bound, count: u64) -> Result {
-        #[cfg(feature = "std")]
-        self.lines.write(self.out, series, &self.names, bound)?;
-        #[cfg(not(feature = "std"))]
-        series.write(self.out, &self.names, "_bucket", Some(bound))?;
-        write_u64_line(self.out, count)
+        series.write(&mut self.out, &self.names, "_bucket", Some(bound))?;
+        self.out.write_u64_line(count)
     }
 }
 
@@ -324,10 +361,10 @@ struct Series<'a, 'd> {
 
 impl Series<'_, '_> {
     /// Writes name, suffix, labels and the space before the value.
-    fn write(
+    fn write<W: Sink>(
         &self,
-        out: &mut dyn Write,
-        names: &NameWriter,
+        out: &mut W,
+        names: &Names,
         suffix: &str,
         bound: Option<Bound>,
     ) -> Result {
@@ -341,23 +378,23 @@ impl Series<'_, '_> {
     }
 
     /// Writes name, suffix, labels and what stands before a bound.
-    fn write_up_to_bound(&self, out: &mut dyn Write, names: &NameWriter, suffix: &str) -> Result {
+    fn write_up_to_bound<W: Sink>(&self, out: &mut W, names: &Names, suffix: &str) -> Result {
         let has_labels = self.write_labels(out, names, suffix)?;
         out.write_str(if has_labels { ",le=\"" } else { "{le=\"" })
     }
 
     /// Writes name, suffix and labels. Returns whether a bracket is open.
-    fn write_labels(
+    fn write_labels<W: Sink>(
         &self,
-        out: &mut dyn Write,
-        names: &NameWriter,
+        out: &mut W,
+        names: &Names,
         suffix: &str,
     ) -> core::result::Result<bool, core::fmt::Error> {
-        let is_quoted = (names.quotes)(&self.family);
+        let is_quoted = names.is_quoted(&self.family);
         if is_quoted {
             out.write_str("{\"")?;
         }
-        (names.write)(&self.family, false, out)?;
+        names.write(&self.family, false, out)?;
         out.write_str(suffix)?;
         if is_quoted {
             out.write_str("\"")?;

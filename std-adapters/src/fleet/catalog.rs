@@ -15,7 +15,7 @@ use super::dictionary::Dictionary;
 use super::entry::{Description, OwnedLabels, Quarantine};
 use super::identity::EpochKey;
 use super::own;
-use super::series::{Class, SeriesKey};
+use super::series::Class;
 use super::state::State;
 use crate::exposition::names_of;
 
@@ -32,6 +32,9 @@ struct Claim {
 pub struct Catalog {
     /// Family name of each claim; `None` if another one has the name.
     families: HashMap<Claim, Option<Arc<str>>>,
+    /// The same by what described the claim, which boards with one firmware share: by its address,
+    /// which is nobody else's while it is kept here.
+    known: HashMap<usize, (Arc<Description>, Option<Arc<str>>)>,
     /// Entries of single epochs that clash with earlier ones of the same epoch.
     screened: BTreeMap<(Origin, EpochKey), BTreeMap<u32, Quarantine>>,
 }
@@ -43,15 +46,12 @@ impl Catalog {
         let mut catalog = Self::default();
         let mut claims = BTreeSet::new();
         // Boards with one firmware share their entries: each is looked at once.
-        let mut seen = HashSet::new();
+        let mut known = HashMap::new();
         let mut claim = |description: &Arc<Description>| {
-            if seen.insert(Arc::as_ptr(description)) {
-                claims.insert(Claim {
-                    class: Class::of(description.kind),
-                    unit: description.unit().name().into(),
-                    name: description.name.clone(),
-                });
-            }
+            known.entry(address(description)).or_insert_with(|| {
+                claims.insert(Claim::of(description));
+                (Arc::clone(description), None)
+            });
         };
         for (origin, data) in state.origins() {
             for (key, epoch) in data.epochs() {
@@ -66,14 +66,21 @@ impl Catalog {
             data.folded().totals().for_each(|(_, total)| claim(total.description()));
         }
         catalog.settle(claims);
+        for (description, family) in known.values_mut() {
+            *family = catalog.families.get(&Claim::of(description)).cloned().flatten();
+        }
+        catalog.known = known;
         catalog
     }
 
-    /// Returns the name under which a series is exported, `None` if another metric has it.
+    /// Returns the name under which what is described is exported, `None` if another metric has
+    /// it.
     #[must_use]
-    pub fn family(&self, key: &SeriesKey) -> Option<&Arc<str>> {
-        let (class, unit, name) = (key.class, key.unit.clone(), key.name.clone());
-        self.families.get(&Claim { class, unit, name })?.as_ref()
+    pub fn family(&self, description: &Arc<Description>) -> Option<&Arc<str>> {
+        match self.known.get(&address(description)) {
+            Some((_, family)) => family.as_ref(),
+            None => self.families.get(&Claim::of(description))?.as_ref(),
+        }
     }
 
     /// Returns the number of names that were claimed in vain.
@@ -85,7 +92,16 @@ impl Catalog {
     /// Returns why an entry of an epoch may not be exported, besides what is wrong with it alone.
     #[must_use]
     pub fn screened(&self, origin: Origin, key: EpochKey, id: u32) -> Option<Quarantine> {
-        self.screened.get(&(origin, key))?.get(&id).copied()
+        self.screened_in(origin, key)?.get(&id).copied()
+    }
+
+    /// Returns the entries of an epoch that may not be exported, `None` if there are none.
+    pub(super) fn screened_in(
+        &self,
+        origin: Origin,
+        key: EpochKey,
+    ) -> Option<&BTreeMap<u32, Quarantine>> {
+        self.screened.get(&(origin, key))
     }
 
     /// Returns all entries of an epoch that clash with earlier ones.
@@ -94,7 +110,7 @@ impl Catalog {
         origin: Origin,
         key: EpochKey,
     ) -> impl Iterator<Item = Quarantine> {
-        self.screened.get(&(origin, key)).into_iter().flat_map(|ids| ids.values().copied())
+        self.screened_in(origin, key).into_iter().flat_map(|ids| ids.values().copied())
     }
 
     fn settle(&mut self, claims: BTreeSet<Claim>) {
@@ -113,7 +129,19 @@ impl Catalog {
     }
 }
 
+fn address(description: &Arc<Description>) -> usize {
+    Arc::as_ptr(description).addr()
+}
+
 impl Claim {
+    fn of(description: &Description) -> Self {
+        Self {
+            class: Class::of(description.kind),
+            unit: description.unit().name().into(),
+            name: description.name().into(),
+        }
+    }
+
     fn descriptor(&self) -> Descriptor<'_> {
         let unit = if self.unit.is_empty() {
             Unit::NONE
@@ -131,14 +159,14 @@ fn screen(dictionary: &Dictionary) -> BTreeMap<u32, Quarantine> {
     let mut names: BTreeSet<&str> = BTreeSet::new();
     for (id, entry) in dictionary.iter() {
         let Ok(description) = entry.description() else { continue };
-        let name = &*description.name;
+        let name = description.name();
         let parents = name.match_indices('.').filter_map(|(dot, _)| name.get(..dot));
         let below = format!("{name}.");
         let is_branch =
             names.range(below.as_str()..).next().is_some_and(|next| next.starts_with(&below));
         if is_branch || parents.into_iter().any(|parent| names.contains(parent)) {
             found.insert(id, Quarantine::LeafIsBranch);
-        } else if !series.insert((name, &description.labels, description.cells())) {
+        } else if !series.insert((name, description.labels(), description.cells())) {
             found.insert(id, Quarantine::Duplicate);
         } else {
             names.insert(name);

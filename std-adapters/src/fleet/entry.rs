@@ -13,6 +13,8 @@ use tapes_core::name::{
     check_metric_name,
 };
 
+use super::series::{Class, SeriesKey};
+
 /// Longest body of an entry that is kept, in bytes: what a frame can carry.
 pub const ENTRY_LEN_MAX: usize = 16_384;
 
@@ -77,12 +79,11 @@ pub struct Description {
     pub bits: u8,
     /// Kind, with the bucket geometry.
     pub kind: Kind,
-    /// Name, segments joined by dots.
-    pub name: Box<str>,
+    /// What tells the series apart; of a family, without the labels that tell its metrics apart.
+    /// Reserved names of labels carry the prefix `exported_`.
+    key: Arc<SeriesKey>,
     /// One sentence for people; may be empty.
     pub help: Box<str>,
-    /// Labels sorted by name; reserved names carry the prefix `exported_`.
-    pub labels: OwnedLabels,
     /// Labels of a family and their values, outermost first; none for a single metric.
     dimensions: OwnedDimensions,
     /// Unit, except for the name of one that core does not know.
@@ -120,13 +121,37 @@ impl Description {
         self.dimensions.iter().map(|(name, _)| &**name)
     }
 
+    /// Returns the name, segments joined by dots.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.key.name
+    }
+
+    /// Returns the constant labels, sorted by name.
+    #[must_use]
+    pub fn labels(&self) -> &OwnedLabels {
+        &self.key.labels
+    }
+
+    /// Returns what tells one metric of the family apart, `None` if there is no such cell.
+    ///
+    /// A single metric has one for all devices that describe it alike.
+    #[must_use]
+    pub fn key_of(&self, cell: u32) -> Option<Arc<SeriesKey>> {
+        if self.dimensions.is_empty() {
+            return (cell == 0).then(|| Arc::clone(&self.key));
+        }
+        let labels = self.labels_of(cell)?;
+        Some(Arc::new(SeriesKey { labels, ..SeriesKey::clone(&self.key) }))
+    }
+
     /// Returns all labels of one metric of the family, sorted; `None` if there is no such cell.
     #[must_use]
     pub fn labels_of(&self, cell: u32) -> Option<OwnedLabels> {
         if cell >= self.cells() {
             return None;
         }
-        let mut labels = self.labels.clone();
+        let mut labels = self.key.labels.clone();
         let mut rest = usize::try_from(cell).ok()?;
         for (name, values) in self.dimensions.iter().rev() {
             let value = values.get(rest % values.len().max(1))?;
@@ -151,12 +176,17 @@ impl Description {
         if names.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
             return Err(Quarantine::DuplicateLabel);
         }
+        let key = SeriesKey {
+            name: descriptor.name.into(),
+            labels,
+            class: Class::of(descriptor.kind),
+            unit: other_unit.as_deref().unwrap_or(unit.name()).into(),
+        };
         Ok(Self {
             bits: descriptor.bits,
             kind: descriptor.kind,
-            name: descriptor.name.into(),
+            key: Arc::new(key),
             help: descriptor.help.into(),
-            labels,
             dimensions,
             unit,
             other_unit,
@@ -164,10 +194,11 @@ impl Description {
     }
 
     fn size_bytes(&self) -> usize {
-        let labels = self.labels.iter().map(|(name, value)| 32 + name.len() + value.len());
+        let labels = self.key.labels.iter().map(|(name, value)| 32 + name.len() + value.len());
         let values = self.dimensions.iter().flat_map(|(_, values)| values);
         let values = values.map(|value| 16 + value.len()).sum::<usize>();
-        size_of::<Self>() + self.name.len() + self.help.len() + labels.sum::<usize>() + values
+        let key = size_of::<SeriesKey>() + self.key.name.len() + self.key.unit.len();
+        size_of::<Self>() + key + self.help.len() + labels.sum::<usize>() + values
     }
 }
 
@@ -310,7 +341,7 @@ mod tests {
 
     fn meaning(descriptor: &Descriptor<'_>) -> Result<Vec<String>, Quarantine> {
         let entry = Entry::new(b"body", Some(descriptor)).expect("short enough");
-        entry.description().map(|d| d.labels.iter().map(|(n, v)| format!("{n}={v}")).collect())
+        entry.description().map(|d| d.labels().iter().map(|(n, v)| format!("{n}={v}")).collect())
     }
 
     /// One duplicate or bad label makes Prometheus drop the scrape of every device.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tapes_core::metric::Value;
@@ -41,27 +42,27 @@ impl Snapshot {
     ///
     /// Those of `out`.
     pub fn write_families(&self, out: &mut dyn FamilyWriter) -> fmt::Result {
-        let mut families: BTreeMap<&str, Vec<(&DeviceSnapshot, &Series)>> = BTreeMap::new();
-        for device in &self.devices {
+        let labels: Vec<_> = self.devices.iter().map(DeviceSnapshot::extra_labels).collect();
+        let mut families = Families::default();
+        for (device, labels) in self.devices.iter().zip(&labels) {
             for series in device.series.iter().filter(|series| series.is_fresh) {
                 if let Some(family) = &series.family {
-                    families.entry(family).or_default().push((device, series));
+                    families.push(family, Member { device, labels, series });
                 }
             }
         }
-        for series in families.values() {
+        for members in families.in_order() {
             // Of several texts, the first in order, so that two gateways show the same.
-            let first = series.iter().min_by_key(|(_, series)| series.total.help_order());
-            if let Some((_, first)) = first {
+            let first = members.iter().min_by_key(|member| member.series.total.help_order());
+            if let Some(Member { series: first, .. }) = first {
                 first.read(|descriptor, _| out.family(descriptor))?;
             }
-            for (device, series) in series {
+            for Member { device, labels, series } in members {
                 let (total, start) = self.exported(device, series);
                 let Some(total) = total else { continue };
-                let extra = device.extra_labels();
                 out.start(start);
                 total.read(&series.key, &series.key.name, |descriptor, value| {
-                    out.sample(&extra, descriptor, 0, value)
+                    out.sample(labels, descriptor, 0, value)
                 })?;
             }
             out.start(None);
@@ -129,6 +130,47 @@ impl Snapshot {
             Some(device) => write_part(&leaves(device), below, out),
             None => Ok(false),
         }
+    }
+}
+
+/// One series of a family, with its device and the labels that this has.
+#[derive(Debug, Clone, Copy)]
+struct Member<'s> {
+    device: &'s DeviceSnapshot,
+    labels: &'s [(&'s str, &'s str)],
+    series: &'s Series,
+}
+
+/// The series of each family.
+#[derive(Debug, Default)]
+struct Families<'s> {
+    names: Vec<&'s Arc<str>>,
+    members: Vec<Vec<Member<'s>>>,
+    by_name: BTreeMap<&'s str, usize>,
+    /// The family that the next series is of if its device has the metrics of the one before.
+    next: usize,
+}
+
+impl<'s> Families<'s> {
+    fn push(&mut self, name: &'s Arc<str>, member: Member<'s>) {
+        let next = self.names.get(self.next);
+        let place = if next.is_some_and(|next| Arc::ptr_eq(next, name)) {
+            self.next
+        } else {
+            *self.by_name.entry(name).or_insert_with(|| {
+                self.names.push(name);
+                self.members.push(Vec::new());
+                self.names.len() - 1
+            })
+        };
+        self.next = place + 1;
+        if let Some(members) = self.members.get_mut(place) {
+            members.push(member);
+        }
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = &[Member<'s>]> {
+        self.by_name.values().filter_map(|place| self.members.get(*place)).map(Vec::as_slice)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::size_of;
+use std::sync::Arc;
 
 use super::epoch::EpochData;
 use super::identity::EpochKey;
@@ -19,9 +20,9 @@ fn size_bytes(key: &SeriesKey, total: &Total) -> usize {
 /// The sums of folded epochs of one origin.
 #[derive(Debug, Clone, Default)]
 pub struct Folded {
-    totals: BTreeMap<SeriesKey, Total>,
+    totals: BTreeMap<Arc<SeriesKey>, Total>,
     /// What of the sums was counted while this receiver's state existed, where that is less.
-    observed: BTreeMap<SeriesKey, Total>,
+    observed: BTreeMap<Arc<SeriesKey>, Total>,
     tombstones: BTreeSet<EpochKey>,
     /// Epochs of a known order up to this one are folded, with or without a tombstone.
     order_max: u32,
@@ -60,12 +61,12 @@ impl Folded {
     }
 
     /// Returns the sums by series.
-    pub fn totals(&self) -> impl Iterator<Item = (&SeriesKey, &Total)> {
+    pub fn totals(&self) -> impl Iterator<Item = (&Arc<SeriesKey>, &Total)> {
         self.totals.iter()
     }
 
     /// Returns by series what was counted while this receiver's state existed.
-    pub fn observed(&self) -> impl Iterator<Item = (&SeriesKey, &Total)> {
+    pub fn observed(&self) -> impl Iterator<Item = (&Arc<SeriesKey>, &Total)> {
         self.totals.iter().map(|(key, total)| (key, self.observed.get(key).unwrap_or(total)))
     }
 
@@ -136,7 +137,7 @@ impl Folded {
 
     /// Adds the value of an epoch, and what of it was counted while this receiver's state existed
     /// if that is less.
-    fn add(&mut self, series: SeriesKey, total: Total, observed: Option<Stored>) {
+    fn add(&mut self, series: Arc<SeriesKey>, total: Total, observed: Option<Stored>) {
         let observed = observed.and_then(|o| Total::new(total.entry(), total.cell(), o));
         let size = size_bytes(&series, &total);
         if observed.is_some() || self.observed.contains_key(&series) {
@@ -151,7 +152,7 @@ impl Folded {
                     };
                     if let Ok(sum) = sum {
                         self.bytes = self.bytes.saturating_add(size);
-                        self.observed.insert(series.clone(), sum);
+                        self.observed.insert(Arc::clone(&series), sum);
                     }
                 }
             }

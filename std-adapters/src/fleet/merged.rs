@@ -19,7 +19,7 @@ use super::state::OriginData;
 #[derive(Debug, Clone)]
 pub struct Merged {
     /// What tells it apart.
-    pub key: SeriesKey,
+    pub key: Arc<SeriesKey>,
     /// Its sum.
     pub total: Total,
     /// Name under which Prometheus sees it; `None` if another metric has that name.
@@ -44,7 +44,7 @@ impl Fleet {
     #[must_use]
     pub fn merged(&self) -> Vec<Merged> {
         let catalog = self.catalog();
-        let mut sums: BTreeMap<SeriesKey, Total> = BTreeMap::new();
+        let mut sums: BTreeMap<Arc<SeriesKey>, Total> = BTreeMap::new();
         // A device that comes later must not displace one that counts already.
         for (origin, data, _) in self.summable().0 {
             let is_exported = |key, id| catalog.screened(origin, key, id).is_none();
@@ -59,7 +59,7 @@ impl Fleet {
             }
         }
         let merged = sums.into_iter().map(|(key, total)| {
-            let family = catalog.family(&key).cloned();
+            let family = catalog.family(total.description()).cloned();
             Merged { key, total, family }
         });
         merged.collect()
@@ -71,8 +71,8 @@ impl Fleet {
 pub(super) fn observed(
     data: &OriginData,
     is_exported: impl Fn(EpochKey, u32) -> bool,
-) -> Vec<(SeriesKey, Total)> {
-    let folded = data.folded().observed().map(|(key, total)| (key.clone(), total.clone()));
+) -> Vec<(Arc<SeriesKey>, Total)> {
+    let folded = data.folded().observed().map(|(key, total)| (Arc::clone(key), total.clone()));
     let mut observed: Vec<_> = folded.collect();
     for (key, epoch) in data.epochs() {
         for (metric, entry, value) in epoch.values().filter(|(m, ..)| is_exported(key, m.id)) {

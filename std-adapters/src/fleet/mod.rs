@@ -35,6 +35,7 @@ mod ingest;
 mod intake;
 mod journal;
 pub mod limits;
+mod lineup;
 pub mod link;
 pub mod merged;
 #[cfg(feature = "zmq")]

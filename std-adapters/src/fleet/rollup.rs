@@ -67,7 +67,7 @@ impl Contents {
         let epoch = data.epoch(data.newest()?)?;
         let is_one = |id| {
             let description = epoch.dictionary().get(id).map(|entry| entry.description());
-            description.is_some_and(|known| known.is_ok_and(|known| &*known.name == CONTAINS))
+            description.is_some_and(|known| known.is_ok_and(|known| known.name() == CONTAINS))
         };
         if !is_one(0) {
             return None;
@@ -77,8 +77,8 @@ impl Contents {
             let (Ok(description), Stored::Unsigned(level)) = (entry.description(), value) else {
                 continue;
             };
-            let node = description.labels.iter().find(|(name, _)| &**name == NODE);
-            if let (CONTAINS, Some((_, node))) = (&*description.name, node) {
+            let node = description.labels().iter().find(|(name, _)| &**name == NODE);
+            if let (CONTAINS, Some((_, node))) = (description.name(), node) {
                 contents.nodes.insert(node.clone(), *level);
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use tapes_core::name::{RESERVED_LABELS, check_label_name, check_metric_name};
 use tapes_core::text::prometheus::Family;
@@ -245,7 +246,7 @@ impl Rules {
             for series in &mut device.series {
                 let free = renames.of_key(&series.key, self);
                 if let Some((name, family)) = free {
-                    series.key.name = name.into();
+                    Arc::make_mut(&mut series.key).name = name.into();
                     series.family = series.family.take().map(|_| family.into());
                 }
             }
@@ -264,7 +265,7 @@ impl Rules {
             Renames::of(self, merged.iter().map(|series| without_labels(&series.key)).collect());
         for series in merged.iter_mut() {
             if let Some((name, family)) = renames.of_key(&series.key, self) {
-                series.key.name = name.into();
+                Arc::make_mut(&mut series.key).name = name.into();
                 series.family = series.family.take().map(|_| family.into());
             }
         }

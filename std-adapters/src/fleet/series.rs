@@ -60,19 +60,6 @@ pub struct SeriesKey {
 }
 
 impl SeriesKey {
-    /// Returns the key of a described metric, `None` if its family has no such cell.
-    #[must_use]
-    pub fn of(description: &Description, cell: u32) -> Option<Self> {
-        Some(Self {
-            name: description.name.clone(),
-            labels: description.labels_of(cell)?,
-            class: Class::of(description.kind),
-            unit: description.unit().name().into(),
-        })
-    }
-}
-
-impl SeriesKey {
     /// Returns a descriptor of its name, class and unit.
     pub(super) fn descriptor(&self) -> Descriptor<'_> {
         let unit = if self.unit.is_empty() {
@@ -154,8 +141,8 @@ impl Total {
 
     /// Returns what tells the series apart, `None` if the family has no such cell.
     #[must_use]
-    pub fn key(&self) -> Option<SeriesKey> {
-        SeriesKey::of(&self.description, self.cell)
+    pub fn key(&self) -> Option<Arc<SeriesKey>> {
+        self.description.key_of(self.cell)
     }
 
     /// Returns what the newest epoch says about the series.
@@ -166,8 +153,10 @@ impl Total {
 
     /// Returns what orders the texts of one family, of which the first is shown: so two gateways
     /// show the same.
-    pub(super) fn help_order(&self) -> (bool, &str) {
-        (self.description.help.is_empty(), &self.description.help)
+    pub(super) fn help_order(&self) -> (bool, Option<&str>) {
+        let help = &self.description.help;
+        // Empty texts are not compared: processors take long for it where they point to nothing.
+        (help.is_empty(), (!help.is_empty()).then_some(help))
     }
 
     /// Calls `f` with what core's encoders take; `key` is this series'.

@@ -15,6 +15,7 @@ use super::entry::Quarantine;
 use super::epoch::{EpochData, Facts};
 use super::identity::{EpochKey, MetricKey};
 use super::ingest::time_of;
+use super::lineup::Lineup;
 use super::link::LinkCounts;
 use super::outputs::OutputCounts;
 use super::rollup::LeftOut;
@@ -40,7 +41,7 @@ pub enum Life {
 #[derive(Debug, Clone)]
 pub struct Series {
     /// What tells it apart.
-    pub key: SeriesKey,
+    pub key: Arc<SeriesKey>,
     /// Its value, all lives of the device added up.
     pub total: Total,
     /// Its value in the newest life.
@@ -146,7 +147,8 @@ pub struct Snapshot {
 /// A device under way: epochs are added from the oldest to the newest.
 #[derive(Debug, Default)]
 struct Sum {
-    totals: BTreeMap<SeriesKey, Summed>,
+    /// Values of all epochs, one after the other.
+    parts: Vec<(Arc<SeriesKey>, Summed)>,
     withheld: u64,
     losses: Event,
     quarantined: BTreeMap<&'static str, u64>,
@@ -158,7 +160,7 @@ struct Summed {
     total: Total,
     life: Life,
     rates: Option<RateReading>,
-    recent: Option<RecentReading>,
+    recent: Option<Box<RecentReading>>,
 }
 
 impl Fleet {
@@ -170,6 +172,7 @@ impl Fleet {
         let catalog = self.catalog();
         let mut devices = Vec::new();
         let nobody = Device::default();
+        let mut lineup = Lineup::default();
         // What this receiver adds up is no device of its own.
         let own = self.own_origin();
         for (origin, data) in self.state.origins().filter(|(origin, _)| *origin != own) {
@@ -177,9 +180,10 @@ impl Fleet {
             let has_windows = !self.limits.window.is_zero();
             let view = View { catalog: &catalog, origin, data, device, now, has_windows };
             if data.is_twins() {
-                devices.extend(data.epochs().into_iter().map(|(key, epoch)| view.twin(key, epoch)));
+                let epochs = data.epochs().into_iter();
+                devices.extend(epochs.map(|(key, epoch)| view.twin(key, epoch, &mut lineup)));
             } else {
-                devices.push(view.whole(self.limits.forget_after));
+                devices.push(view.whole(self.limits.forget_after, &mut lineup));
             }
         }
         Snapshot {
@@ -195,6 +199,24 @@ impl Fleet {
     }
 }
 
+impl Summed {
+    /// Adds what a newer epoch says. Returns false if it has no common measure, and is left out.
+    fn add(&mut self, newer: &mut Self, class: Class) -> bool {
+        if !class.adds_up() {
+            std::mem::swap(self, newer);
+            return true;
+        }
+        let is_added = self.total.add(&newer.total).is_ok();
+        self.rates = newer.rates.or(self.rates);
+        self.recent = newer.recent.take().or(self.recent.take());
+        self.life = match std::mem::replace(&mut newer.life, Life::Past) {
+            Life::Only => Life::Newest(Box::new(newer.total.clone())),
+            life => life,
+        };
+        is_added
+    }
+}
+
 /// What a device's snapshot is made from.
 #[derive(Debug, Clone, Copy)]
 struct View<'f> {
@@ -207,19 +229,19 @@ struct View<'f> {
 }
 
 /// Returns what a histogram or timer did lately.
-fn recent(session: &Session, metric: MetricKey, total: &Total) -> Option<RecentReading> {
+fn recent(session: &Session, metric: MetricKey, total: &Total) -> Option<Box<RecentReading>> {
     let Stored::Histogram(all) = total.value() else { return None };
-    session.recent(metric, all, total.kind().buckets()?, total.unit())
+    session.recent(metric, all, total.kind().buckets()?, total.unit()).map(Box::new)
 }
 
 impl View<'_> {
     /// Returns all epochs of the origin added up.
-    fn whole(&self, forget_after: Duration) -> DeviceSnapshot {
+    fn whole(&self, forget_after: Duration, lineup: &mut Lineup) -> DeviceSnapshot {
         let mut sum = Sum { withheld: self.data.folded().misfits(), ..Sum::default() };
         let totals = self.data.folded().totals();
-        sum.totals.extend(totals.map(|(key, total)| {
+        sum.parts.extend(totals.map(|(key, total)| {
             (
-                key.clone(),
+                Arc::clone(key),
                 Summed { total: total.clone(), life: Life::Past, rates: None, recent: None },
             )
         }));
@@ -228,16 +250,17 @@ impl View<'_> {
             self.add(&mut sum, key, epoch, Some(key) == newest);
         }
         let start = self.data.started();
-        self.finish(self.origin.to_string(), newest, start, sum, forget_after)
+        let name = self.origin.to_string();
+        self.finish(name, newest, start, (sum, lineup), forget_after)
     }
 
     /// Returns one epoch as a device of its own.
-    fn twin(&self, key: EpochKey, epoch: &EpochData) -> DeviceSnapshot {
+    fn twin(&self, key: EpochKey, epoch: &EpochData, lineup: &mut Lineup) -> DeviceSnapshot {
         let mut sum = Sum::default();
         self.add(&mut sum, key, epoch, true);
         let name = format!("{}#{key}", self.origin);
         // Old lives of twins belong to nobody for sure: they go when they fall silent.
-        self.finish(name, Some(key), self.start(key), sum, Duration::ZERO)
+        self.finish(name, Some(key), self.start(key), (sum, lineup), Duration::ZERO)
     }
 
     fn add(&self, sum: &mut Sum, key: EpochKey, epoch: &EpochData, is_newest: bool) {
@@ -249,18 +272,20 @@ impl View<'_> {
         ] {
             *total = total.saturating_add(more);
         }
+        let screened = self.catalog.screened_in(self.origin, key);
+        let session = self.device.sessions.get(&key).filter(|_| is_newest);
+        sum.parts.reserve(epoch.records.len());
         for (metric, entry, value) in epoch.values() {
-            if self.catalog.screened(self.origin, key, metric.id).is_some() {
+            if screened.is_some_and(|screened| screened.contains_key(&metric.id)) {
                 continue;
             }
             let Some(total) = Total::new(entry, metric.cell, value.clone()) else { continue };
             let Some(series) = total.key() else { continue };
             if is_newest || series.class.adds_up() {
                 let life = if is_newest { Life::Only } else { Life::Past };
-                let session = self.device.sessions.get(&key).filter(|_| is_newest);
                 let rates = session.and_then(|session| session.rates(metric));
                 let recent = session.and_then(|session| recent(session, metric, &total));
-                sum.add(series, Summed { total, life, rates, recent });
+                sum.parts.push((series, Summed { total, life, rates, recent }));
             }
         }
         if is_newest {
@@ -277,7 +302,7 @@ impl View<'_> {
         name: String,
         newest: Option<EpochKey>,
         start: Option<SystemTime>,
-        mut sum: Sum,
+        (mut sum, lineup): (Sum, &mut Lineup),
         forget_after: Duration,
     ) -> DeviceSnapshot {
         let newest_session = newest.and_then(|key| self.device.sessions.get(&key));
@@ -288,13 +313,18 @@ impl View<'_> {
         let is_gone = newest_session.is_some_and(|session| session.is_gone());
         let is_up = silence <= patience && !is_gone;
         let is_counting = is_up || silence <= forget_after;
-        let series: Vec<_> = std::mem::take(&mut sum.totals)
+        let family = |summed: &Summed| self.catalog.family(summed.total.description()).cloned();
+        let parts = std::mem::take(&mut sum.parts);
+        let totals = lineup.apply(parts, family, |newer, key, total| {
+            sum.withheld += u64::from(!total.add(newer, key.class));
+        });
+        let series: Vec<_> = totals
             .into_iter()
-            .map(|(key, Summed { total, life, rates, recent })| Series {
-                family: self.catalog.family(&key).cloned(),
+            .map(|(key, Summed { total, life, rates, recent }, family)| Series {
+                family,
                 rates: rates.filter(|_| is_up),
                 recent: (key.class == Class::Histogram && self.has_windows)
-                    .then(|| Box::new(recent.filter(|_| is_up).unwrap_or_default())),
+                    .then(|| recent.filter(|_| is_up).unwrap_or_default()),
                 is_fresh: if key.class == Class::Gauge { is_up } else { is_counting },
                 key,
                 total,
@@ -324,23 +354,6 @@ impl View<'_> {
 }
 
 impl Sum {
-    fn add(&mut self, key: SeriesKey, newer: Summed) {
-        match self.totals.get_mut(&key) {
-            Some(sum) if key.class.adds_up() => {
-                self.withheld += u64::from(sum.total.add(&newer.total).is_err());
-                sum.rates = newer.rates.or(sum.rates);
-                sum.recent = newer.recent.or(sum.recent);
-                sum.life = match newer.life {
-                    Life::Only => Life::Newest(Box::new(newer.total)),
-                    life => life,
-                };
-            }
-            _ => {
-                self.totals.insert(key, newer);
-            }
-        }
-    }
-
     fn quarantine(&mut self, epoch: &EpochData, screened: impl Iterator<Item = Quarantine>) {
         let entries = epoch.dictionary().iter();
         let alone = entries.filter_map(|(_, entry)| entry.description().err());

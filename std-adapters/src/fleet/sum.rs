@@ -34,7 +34,7 @@ struct Sum {
 /// Everything under way: sums, the roll-ups in them with their levels, and what is not in them.
 #[derive(Debug)]
 struct Sums {
-    sums: BTreeMap<SeriesKey, Sum>,
+    sums: BTreeMap<Arc<SeriesKey>, Sum>,
     contents: Vec<(Box<str>, u64)>,
     left_out: LeftOut,
 }

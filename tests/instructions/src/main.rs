@@ -9,13 +9,15 @@ use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use board::{Board, SAMPLES};
 use tapes_core::metric::{Layout, Value};
 use tapes_core::text::prometheus::Format;
 use tapes_core::text::statsd::{Dialect, Encoder, LINE_LEN_MAX};
-use tapes_core::wire::{Body, Deframer, FRAME_LEN_MAX, Feed, Frame};
+use tapes_core::wire::{
+    self, Body, Deframer, Epoch, FRAME_LEN_MAX, Feed, Frame, Identity, Origin,
+};
 use tapes_core::{Registry, Source as _, layout, metrics};
 use tapes_std::clock::ManualTime;
 use tapes_std::exposition::Exposition as _;
@@ -99,6 +101,35 @@ fn decode(times: u32) {
             }
             rest = more;
         }
+    }
+}
+
+/// A page of twenty boards with a hundred counters each.
+fn scrape(times: u32) {
+    let mut fleet = Fleet::new(NodeId([1; 16]), Limits::default());
+    let link = fleet.open_link("bench", LinkKind::Capture).expect("it is the only one");
+    for i in 0..100 {
+        let name = format!("engine.part{i}.count");
+        REGISTRY.counter(name.as_str()).expect("there is room").add(123_456 + i);
+    }
+    let mut buffer = [0; 1_600];
+    for board in 1..=20 {
+        let origin = Origin::from_array(u64::from(board).to_be_bytes());
+        let identity = Identity::new(origin, Epoch::new(0, board), 1_000_000);
+        let mut encoder = wire::Encoder::<110, 1_200>::new(identity, 1_500).with_full_address();
+        encoder.begin(1_000_000);
+        while let Some(frame) = encoder.next_stream_frame(&REGISTRY, &mut buffer) {
+            ingest(frame, &mut fleet, link);
+            encoder.sent();
+        }
+    }
+    let mut text = String::new();
+    for _ in 0..times {
+        text.clear();
+        let snapshot = fleet.snapshot(Duration::from_secs(100_000));
+        let wall = SystemTime::UNIX_EPOCH;
+        snapshot.write_metrics(Format::Prometheus, wall, &mut text).expect("a text takes all");
+        black_box(&text);
     }
 }
 
@@ -200,6 +231,7 @@ fn main() -> ExitCode {
         "receive" => receive(400, times),
         "decode" => decode(times),
         "page" => page(times),
+        "scrape" => scrape(times),
         "json" => json(times),
         "statsd" => statsd(times),
         "snapshot" => snapshot(times),

@@ -39,7 +39,7 @@ const OFTEN: [u64; 2] = [1_000, 3_000];
 const SELDOM: [u64; 2] = [100, 300];
 const RARELY: [u64; 2] = [20, 60];
 
-const LIMITS: [Limit; 12] = [
+const LIMITS: [Limit; 13] = [
     limit("counter", "counter, increment", OFTEN, 14),
     limit("exclusive", "counter, exclusive handle", OFTEN, 13),
     limit("gauge", "gauge, set", OFTEN, 17),
@@ -54,7 +54,8 @@ const LIMITS: [Limit; 12] = [
     limit("snapshot", "reading 100 counters and 10 timers", SELDOM, 72_000),
     limit("statsd", "StatsD lines of them", RARELY, 742_000),
     limit("json", "JSON of them", RARELY, 2_240_000),
-    limit("page", "page of 100 counters and 10 timers", SELDOM, 620_000),
+    limit("page", "page of 100 counters and 10 timers", SELDOM, 400_000),
+    limit("scrape", "page of 20 devices with 100 counters each", RARELY, 5_500_000),
 ];
 
 /// `cargo xtask instructions`.

@@ -36,7 +36,7 @@ impl<'a> LabelName<'a> {
         Self { prefix: "", name }
     }
 
-    fn write(self, out: &mut dyn Write) -> Result {
+    fn write<W: Write>(self, out: &mut W) -> Result {
         out.write_str(self.prefix)?;
         if self.name.starts_with(|first: char| first.is_ascii_digit()) || self.name.is_empty() {
             out.write_str("_")?;
@@ -51,8 +51,8 @@ impl Display for LabelName<'_> {
     }
 }
 
-pub(super) fn write_label(
-    out: &mut dyn Write,
+pub(super) fn write_label<W: Write>(
+    out: &mut W,
     before: &mut &'static str,
     name: LabelName<'_>,
     value: &str,
@@ -66,10 +66,15 @@ pub(super) fn write_label(
 }
 
 /// Writes text with backslashes, line feeds and, if asked, quotes escaped.
-pub(super) fn write_escaped(out: &mut dyn Write, text: &str, quotes: bool) -> Result {
+pub(super) fn write_escaped<W: Write>(out: &mut W, text: &str, quotes: bool) -> Result {
+    let is_special = |byte| matches!(byte, b'\\' | b'\n') || (quotes && byte == b'"');
+    // All at once, where the code for it does not count.
+    #[cfg(feature = "std")]
+    if !super::special::has_special(text) {
+        return out.write_str(text);
+    }
     let mut rest = text;
     while !rest.is_empty() {
-        let is_special = |byte| matches!(byte, b'\\' | b'\n') || (quotes && byte == b'"');
         let end = rest.bytes().position(is_special).unwrap_or(rest.len());
         let Some((plain, tail)) = rest.split_at_checked(end) else { break };
         out.write_str(plain)?;
