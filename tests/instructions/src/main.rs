@@ -15,9 +15,7 @@ use board::{Board, SAMPLES};
 use tapes_core::metric::{Layout, Value};
 use tapes_core::text::prometheus::Format;
 use tapes_core::text::statsd::{Dialect, Encoder, LINE_LEN_MAX};
-use tapes_core::wire::{
-    self, Body, Deframer, Epoch, FRAME_LEN_MAX, Feed, Frame, Identity, Origin,
-};
+use tapes_core::wire::{self, Body, Deframer, Epoch, FRAME_LEN_MAX, Feed, Frame, Identity, Origin};
 use tapes_core::{Registry, Source as _, layout, metrics};
 use tapes_std::clock::ManualTime;
 use tapes_std::exposition::Exposition as _;
