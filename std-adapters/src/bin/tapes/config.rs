@@ -110,9 +110,11 @@ pub(crate) fn load(path: &Path) -> Result<Rules, String> {
 }
 
 fn parse(text: &str) -> Result<Rules, Fault> {
-    let config: Config = toml::from_str(text).map_err(|error| Fault {
-        at: error.span().unwrap_or(0..0),
-        what: error.message().replace('\n', "; "),
+    let config: Config = toml::from_str(text).map_err(|error| {
+        let (at, what) = (error.span().unwrap_or(0..0), error.message().replace('\n', "; "));
+        // What is unknown or missing is named; of what is of another type the parser says no key.
+        let key = key_before(text, at.start).filter(|_| what.starts_with("invalid"));
+        Fault { at, what: key.map_or(what.clone(), |key| format!("{key}: {what}")) }
     })?;
     let mut rules = Rules::new();
     for device in &config.device {
@@ -132,6 +134,13 @@ fn parse(text: &str) -> Result<Rules, Fault> {
         rules.rename(old, new.get_ref()).map_err(|error| Fault::new(new.span(), &key, &error))?;
     }
     Ok(rules)
+}
+
+/// Returns the key whose value is, or is around, what begins at `start`.
+fn key_before(text: &str, start: usize) -> Option<&str> {
+    let (before, _) = text.get(..start)?.rsplit_once('=')?;
+    let key = before.trim_end().rsplit(['\n', '{', ',', ' ']).next()?;
+    (!key.is_empty()).then_some(key)
 }
 
 fn add_device(rules: &mut Rules, device: &Spanned<Device>) -> Result<(), Fault> {
@@ -191,7 +200,10 @@ rename = { \"motor.loops\" = \"spindle.loops\" }
             ("uid = \"e601\"", "uid = \"xyz\"", 2, "device.uid: not a uid"),
             ("uid = \"e601\"", "uit = \"e601\"", 2, "uit"),
             ("name = \"mill\"", "name = \"lathe-1\"", 8, "device.name: another device"),
-            ("name = \"mill\"", "name = 7", 8, "string"),
+            ("name = \"mill\"", "name = 7", 8, "name: invalid type"),
+            ("[\"motor.*\"]", "\"motor.*\"", 11, "allow: invalid type"),
+            ("[\"motor.*\"]", "[\n7]", 12, "allow: invalid type"),
+            ("site = \"lab\"", "site = 7", 4, "site: invalid type"),
             ("site = \"lab\"", "job = \"lab\"", 4, "device.labels: this label"),
             ("serial = \"/dev/ttyACM0\"", "", 6, "device: give either"),
             ("serial = \"/dev/ttyACM0\"", "uid = \"e601\"", 7, "device.uid: there is a rule"),
