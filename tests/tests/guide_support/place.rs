@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tapes_tests::broker::Mosquitto;
@@ -110,8 +110,8 @@ impl Place {
         bash.current_dir(&self.folder).env("PATH", path).env("HOME", self.scratch.path());
         // Cargo's own are not in this home.
         for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
-            if let (None, Ok(home)) = (std::env::var_os(name), std::env::var("HOME")) {
-                bash.env(name, Path::new(&home).join(folder));
+            if let (None, Some(home)) = (std::env::var_os(name), std::env::home_dir()) {
+                bash.env(name, home.join(folder));
             }
         }
         bash.env("TERM", "xterm-256color").args(["-o", "pipefail", "-c", script]);
