@@ -142,7 +142,7 @@ impl<'a> Family<'a> {
     }
 
     /// Writes the unit, `""` if there is none.
-    pub(crate) fn write_unit<W: Write>(&self, out: &mut W) -> fmt::Result {
+    pub(crate) fn write_unit(&self, out: &mut dyn Write) -> fmt::Result {
         write_mangled(out, self.unit)
     }
 
@@ -271,7 +271,7 @@ pub(crate) fn begins_reserved(name: &str) -> bool {
 }
 
 /// Writes `text`, `_` for every character that a name may not have.
-pub(crate) fn write_mangled<W: Write + ?Sized>(out: &mut W, text: &str) -> fmt::Result {
+pub(crate) fn write_mangled(out: &mut dyn Write, text: &str) -> fmt::Result {
     // All at once, where the code for it does not count.
     #[cfg(feature = "std")]
     {

@@ -201,17 +201,17 @@ impl<'w> Encoder<'w> {
         if !descriptor.help.is_empty() {
             self.header("# HELP ", &family)?;
             let quotes = self.format == Format::OpenMetrics;
-            write_escaped(&mut self.out, descriptor.help, quotes)?;
-            self.out.write_str("\n")?;
+            write_escaped(self.out.sink(), descriptor.help, quotes)?;
+            self.out.sink().write_str("\n")?;
         }
         self.header("# TYPE ", &family)?;
-        self.out.write_str(family.type_name())?;
-        self.out.write_str("\n")?;
+        self.out.sink().write_str(family.type_name())?;
+        self.out.sink().write_str("\n")?;
         let keeps_unit = self.names.writer.keeps_unit || !family.is_counter();
         if self.format == Format::OpenMetrics && family.has_unit() && keeps_unit {
             self.header("# UNIT ", &family)?;
-            family.write_unit(&mut self.out)?;
-            self.out.write_str("\n")?;
+            family.write_unit(self.out.sink())?;
+            self.out.sink().write_str("\n")?;
         }
         Ok(())
     }
@@ -243,16 +243,16 @@ impl<'w> Encoder<'w> {
         if let Value::Distribution(distribution) = value {
             return self.histogram(&series, distribution);
         }
-        series.write(&mut self.out, &self.names, "", None)?;
+        series.write(self.out.sink(), &self.names, "", None)?;
         match value {
             Value::Unsigned(value) if per <= 1 => return self.out.write_u64_line(*value),
-            Value::Unsigned(value) => write_scaled(&mut self.out, *value, per)?,
-            Value::Signed(value) => write_scaled_i64(&mut self.out, *value, per)?,
-            Value::F32(value) => write_f32_scaled(&mut self.out, *value, per, Form::Short)?,
-            Value::F64(value) => write_f64_scaled(&mut self.out, *value, per, Form::Short)?,
+            Value::Unsigned(value) => write_scaled(self.out.sink(), *value, per)?,
+            Value::Signed(value) => write_scaled_i64(self.out.sink(), *value, per)?,
+            Value::F32(value) => write_f32_scaled(self.out.sink(), *value, per, Form::Short)?,
+            Value::F64(value) => write_f64_scaled(self.out.sink(), *value, per, Form::Short)?,
             Value::Null | Value::Distribution(_) => {}
         }
-        self.out.write_str("\n")
+        self.out.sink().write_str("\n")
     }
 
     /// Ends the exposition; OpenMetrics needs it.
@@ -262,30 +262,30 @@ impl<'w> Encoder<'w> {
     /// Only those of the writer.
     pub fn finish(mut self) -> Result {
         if self.format == Format::OpenMetrics {
-            self.out.write_str("# EOF\n")?;
+            self.out.sink().write_str("# EOF\n")?;
         }
         self.out.flush()
     }
 
     fn header(&mut self, word: &str, family: &Family<'_>) -> Result {
-        self.out.write_str(word)?;
+        self.out.sink().write_str(word)?;
         // OpenMetrics names the family without `_total`, the older format with it.
         let is_quoted = self.names.is_quoted(family);
         if is_quoted {
-            self.out.write_str("\"")?;
+            self.out.sink().write_str("\"")?;
         }
-        self.names.write(family, self.format == Format::OpenMetrics, &mut self.out)?;
-        self.out.write_str(if is_quoted { "\" " } else { " " })
+        self.names.write(family, self.format == Format::OpenMetrics, self.out.sink())?;
+        self.out.sink().write_str(if is_quoted { "\" " } else { " " })
     }
 
     fn histogram(&mut self, series: &Series<'_, '_>, distribution: &Distribution<'_>) -> Result {
         // The sum is read before the buckets, so that what is in it is in a bucket.
         let sum = distribution.sum();
         let seen = self.buckets(series, distribution)?;
-        series.write(&mut self.out, &self.names, "_sum", None)?;
-        write_scaled(&mut self.out, sum, series.descriptor.unit.per())?;
-        self.out.write_str("\n")?;
-        series.write(&mut self.out, &self.names, "_count", None)?;
+        series.write(self.out.sink(), &self.names, "_sum", None)?;
+        write_scaled(self.out.sink(), sum, series.descriptor.unit.per())?;
+        self.out.sink().write_str("\n")?;
+        series.write(self.out.sink(), &self.names, "_count", None)?;
         self.out.write_u64_line(seen)
     }
 
@@ -324,7 +324,7 @@ impl<'w> Encoder<'w> {
 
     #[cfg(not(feature = "std"))]
     fn bucket(&mut self, series: &Series<'_, '_>, bound: Bound, count: u64) -> Result {
-        series.write(&mut self.out, &self.names, "_bucket", Some(bound))?;
+        series.write(self.out.sink(), &self.names, "_bucket", Some(bound))?;
         self.out.write_u64_line(count)
     }
 }
@@ -361,7 +361,7 @@ struct Series<'a, 'd> {
 
 impl Series<'_, '_> {
     /// Writes name, suffix, labels and the space before the value.
-    fn write<W: Sink>(
+    fn write<W: Sink + ?Sized>(
         &self,
         out: &mut W,
         names: &Names,
@@ -373,18 +373,23 @@ impl Series<'_, '_> {
             return out.write_str(if has_labels { "} " } else { " " });
         };
         self.write_up_to_bound(out, names, suffix)?;
-        write_f64(out, bound.value(), Form::Canonical)?;
+        write_f64(out.as_write(), bound.value(), Form::Canonical)?;
         out.write_str("\"} ")
     }
 
     /// Writes name, suffix, labels and what stands before a bound.
-    fn write_up_to_bound<W: Sink>(&self, out: &mut W, names: &Names, suffix: &str) -> Result {
+    fn write_up_to_bound<W: Sink + ?Sized>(
+        &self,
+        out: &mut W,
+        names: &Names,
+        suffix: &str,
+    ) -> Result {
         let has_labels = self.write_labels(out, names, suffix)?;
         out.write_str(if has_labels { ",le=\"" } else { "{le=\"" })
     }
 
     /// Writes name, suffix and labels. Returns whether a bracket is open.
-    fn write_labels<W: Sink>(
+    fn write_labels<W: Sink + ?Sized>(
         &self,
         out: &mut W,
         names: &Names,

@@ -2,6 +2,7 @@
 
 use core::fmt::{Display, Formatter, Result, Write};
 
+use super::output::Sink;
 use crate::metric::exposed::{begins_reserved, is_same_name, write_mangled};
 
 /// Label names that only the exporter and the server may use.
@@ -36,7 +37,7 @@ impl<'a> LabelName<'a> {
         Self { prefix: "", name }
     }
 
-    fn write<W: Write>(self, out: &mut W) -> Result {
+    fn write(self, out: &mut dyn Write) -> Result {
         out.write_str(self.prefix)?;
         if self.name.starts_with(|first: char| first.is_ascii_digit()) || self.name.is_empty() {
             out.write_str("_")?;
@@ -51,7 +52,7 @@ impl Display for LabelName<'_> {
     }
 }
 
-pub(super) fn write_label<W: Write>(
+pub(super) fn write_label<W: Sink + ?Sized>(
     out: &mut W,
     before: &mut &'static str,
     name: LabelName<'_>,
@@ -59,14 +60,14 @@ pub(super) fn write_label<W: Write>(
 ) -> Result {
     out.write_str(before)?;
     *before = ",";
-    name.write(out)?;
+    name.write(out.as_write())?;
     out.write_str("=\"")?;
     write_escaped(out, value, true)?;
     out.write_str("\"")
 }
 
 /// Writes text with backslashes, line feeds and, if asked, quotes escaped.
-pub(super) fn write_escaped<W: Write>(out: &mut W, text: &str, quotes: bool) -> Result {
+pub(super) fn write_escaped<W: Sink + ?Sized>(out: &mut W, text: &str, quotes: bool) -> Result {
     let is_special = |byte| matches!(byte, b'\\' | b'\n') || (quotes && byte == b'"');
     // All at once, where the code for it does not count.
     #[cfg(feature = "std")]

@@ -78,7 +78,7 @@ impl Names {
     }
 
     /// Writes the name, for headers of OpenMetrics without what counters have at the end.
-    pub(super) fn write<W: Sink>(
+    pub(super) fn write<W: Sink + ?Sized>(
         &self,
         family: &Family<'_>,
         is_header: bool,
@@ -90,7 +90,7 @@ impl Names {
             let has_total = self.last.is_counter && !is_header;
             return if has_total { out.write_str(TOTAL) } else { Ok(()) };
         }
-        (self.writer.write)(family, is_header, out)
+        (self.writer.write)(family, is_header, out.as_write())
     }
 }
 

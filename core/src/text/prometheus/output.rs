@@ -14,6 +14,9 @@ pub(super) trait Sink: core::fmt::Write {
         &mut self,
         text: &super::padded::Padded<N>,
     ) -> core::fmt::Result;
+
+    /// Returns this for those who take any writer.
+    fn as_write(&mut self) -> &mut dyn core::fmt::Write;
 }
 
 #[cfg(feature = "std")]
@@ -38,6 +41,11 @@ mod gathered {
     impl<'w> Output<'w> {
         pub(crate) fn new(out: &'w mut dyn Write) -> Self {
             Self { out, bytes: [0; LEN], len: 0 }
+        }
+
+        /// Returns what takes text.
+        pub(crate) const fn sink(&mut self) -> &mut Self {
+            self
         }
 
         /// Hands on what was gathered.
@@ -105,6 +113,10 @@ mod gathered {
                 _ => self.write_first(bytes, len),
             }
         }
+
+        fn as_write(&mut self) -> &mut dyn Write {
+            self
+        }
     }
 
     impl Write for Output<'_> {
@@ -137,6 +149,10 @@ mod straight {
             Self(out)
         }
 
+        pub(crate) fn sink(&mut self) -> &mut dyn Write {
+            self.0
+        }
+
         #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "on hosts there is work")]
         pub(crate) fn flush(&mut self) -> Result {
             Ok(())
@@ -148,11 +164,9 @@ mod straight {
         }
     }
 
-    impl Sink for Output<'_> {}
-
-    impl Write for Output<'_> {
-        fn write_str(&mut self, text: &str) -> Result {
-            self.0.write_str(text)
+    impl Sink for dyn Write + '_ {
+        fn as_write(&mut self) -> &mut dyn Write {
+            self
         }
     }
 }

@@ -46,6 +46,10 @@ impl<const N: usize> Sink for Padded<N> {
         let (bytes, len) = text.parts();
         self.push(bytes.get(..len).unwrap_or_default())
     }
+
+    fn as_write(&mut self) -> &mut dyn Write {
+        self
+    }
 }
 
 impl<const N: usize> Padded<N> {
