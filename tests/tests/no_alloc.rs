@@ -19,6 +19,8 @@ use tapes_core::text::prometheus::{Format, write_prometheus};
 use tapes_core::text::statsd::Dialect;
 use tapes_core::wire::{Deframer, Epoch, Feed, Frame, Identity, Origin};
 use tapes_core::{Label, Registry, Source, layout, metrics};
+use tapes_std::exposition::Exposition as _;
+use tapes_std::local::Local;
 
 struct Counting;
 
@@ -230,4 +232,24 @@ fn text_does_not_allocate() {
     });
     assert_eq!(allocated, 0);
     assert!(bytes.iter().all(|bytes| *bytes > 200), "{bytes:?}");
+}
+
+/// A host would allocate for each scrape what it had for the one before.
+#[test]
+fn pages_of_a_host_do_not_allocate_after_the_first() {
+    let clock = ManualClock::new();
+    let local = Local::new(&M);
+    let mut text = String::new();
+    let mut page = |i: u32| {
+        record(&clock, i * 977);
+        text.clear();
+        let allocated = allocations(|| local.metrics(Format::OpenMetrics, &mut text).unwrap());
+        assert!(text.ends_with("# EOF\n"), "{text}");
+        allocated
+    };
+    assert!(page(1) > 0, "the first one makes what the others use");
+    page(2);
+    for i in 3..20 {
+        assert_eq!(page(i), 0, "page {i}");
+    }
 }

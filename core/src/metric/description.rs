@@ -22,7 +22,7 @@ use super::unit::{OTHER_CODE, Unit};
 /// }
 /// assert_eq!(Description::new("adc.0", &Channel).descriptor().unit, Unit::VOLTS);
 /// ```
-pub trait Describe {
+pub trait Describe: Sync {
     /// Returns the description of a metric called `name`.
     fn describe<'s>(&'s self, name: &'s str) -> Descriptor<'s>;
 }

@@ -15,8 +15,8 @@ use super::{FamilyWriter, names_of};
 /// Writes all families of a source in the order of their names; `start` is when its counts began.
 ///
 /// Of metrics whose names are one to Prometheus and that do not differ in labels, the first is
-/// shown. The order is kept in `plan` from one time to the next; a source only ever gets more
-/// metrics.
+/// shown. The order is kept in `plan` from one time to the next, and so is the memory, so that
+/// nothing is allocated while there are no new metrics; a source only ever gets more of them.
 pub(crate) fn write_source(
     source: &(impl Source + ?Sized),
     start: SystemTime,
@@ -24,7 +24,7 @@ pub(crate) fn write_source(
     out: &mut dyn FamilyWriter,
 ) -> fmt::Result {
     let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut samples = Vec::with_capacity(plan.samples);
+    let mut samples: Vec<Sample<'_>> = std::mem::take(&mut plan.spare);
     let _ = source.visit(0, &mut |sample| {
         samples.push(sample);
         ControlFlow::Continue(())
@@ -33,6 +33,18 @@ pub(crate) fn write_source(
     if plan.told != told || plan.samples != samples.len() {
         *plan = Plan::new(&samples, told);
     }
+    let result = write_samples(&samples, start, &plan, out);
+    // Empty, the room lives on: collecting into what it came from takes no other.
+    plan.spare = samples.into_iter().map_while(|_| None).collect();
+    result
+}
+
+fn write_samples(
+    samples: &[Sample<'_>],
+    start: SystemTime,
+    plan: &Plan,
+    out: &mut dyn FamilyWriter,
+) -> fmt::Result {
     let sample = |place: usize| plan.order.get(place).and_then(|place| samples.get(*place));
     let mut end = 0;
     for family in &plan.families {
@@ -68,6 +80,8 @@ pub(crate) struct Plan {
     /// Positions of samples, family by family.
     order: Vec<usize>,
     families: Vec<Planned>,
+    /// Room for samples, kept so that nothing is allocated from one time to the next.
+    spare: Vec<Sample<'static>>,
 }
 
 /// A family, whose samples in the order end somewhere.
@@ -84,8 +98,7 @@ impl Plan {
         for (place, sample) in samples.iter().enumerate() {
             families.add(place, &sample.descriptor(), sample.cell, samples);
         }
-        let mut plan =
-            Self { told, samples: samples.len(), order: Vec::new(), families: Vec::new() };
+        let mut plan = Self { told, samples: samples.len(), ..Self::default() };
         for places in families.by_name.into_values() {
             let has_help = |place: &&usize| {
                 samples.get(**place).is_some_and(|sample| !sample.descriptor().help.is_empty())

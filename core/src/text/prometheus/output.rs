@@ -107,10 +107,10 @@ mod gathered {
         #[inline(always)]
         fn write_padded<const N: usize>(&mut self, text: &Padded<N>) -> Result {
             let (bytes, len) = text.parts();
-            // Most are shorter than all that there is room for.
+            // Most are short.
             match bytes.first_chunk::<64>() {
                 Some(short) if len <= 64 => self.write_first(short, len),
-                _ => self.write_first(bytes, len),
+                _ => self.write_bytes(bytes.get(..len).unwrap_or_default()),
             }
         }
 
