@@ -59,7 +59,13 @@ impl<'r> Histogram<'r> {
     #[inline(always)]
     pub fn record(&self, value: u32) {
         let place = self.layout.place(value);
-        section(|section| self.record_in(section, place, value));
+        // Copied where there is a cold path, so that a handle whose words are known need not lie in
+        // memory for it; elsewhere the copy would cost 3 cycles.
+        #[cfg(feature = "std")]
+        let handle = *self;
+        #[cfg(not(feature = "std"))]
+        let handle = self;
+        section(move |section| handle.record_in(section, place, value));
     }
 
     /// Records one raw value, whose place the layout has given.

@@ -2,6 +2,16 @@
 
 use std::fmt::Write as _;
 
+/// Where the other numbers are.
+const ELSEWHERE: &str = "
+## Measured elsewhere
+
+How it is measured, and why an aim is missed: [README.md](README.md). A gateway with 1,000 devices over TCP (processor, \
+memory, from a frame to a page, wake-ups): `cargo xtask soak`, in [tests/README.md](../README.md). Instructions on a \
+host: `cargo xtask instructions`. Cycles and bytes on an RP2040, beside others: `cargo xtask cycles` and `size`, in \
+[design.md](../../core/docs/design.md).
+";
+
 /// A measured value, and what it must not be above or below.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Limit {
@@ -113,6 +123,7 @@ impl Table {
         for comparison in &self.comparisons {
             comparison.write_markdown(&mut text);
         }
+        text += ELSEWHERE;
         text
     }
 }

@@ -98,10 +98,13 @@ pub(crate) fn per_operation_ns(
             let start = std::thread::scope(|scope| {
                 for _ in 1..threads {
                     scope.spawn(|| {
+                        // So that all have what a thread gets with its first.
+                        work(1);
                         barrier.wait();
                         work(times);
                     });
                 }
+                work(1);
                 let start = ProcessTime::now();
                 barrier.wait();
                 work(times);
