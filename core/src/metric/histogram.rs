@@ -102,15 +102,23 @@ impl<'r> Histogram<'r> {
     /// RADIO.sizes.record_wide(1 << 40); // above every bucket
     /// assert_eq!(RADIO.sizes.distribution().count(), 2);
     /// ```
-    #[inline(never)]
+    #[inline]
     pub fn record_compact(&self, value: u32) {
-        self.record(value);
+        Self::record_apart(self.run, self.layout, value);
     }
 
     /// Records one raw value of 64 bits; what exceeds `u32::MAX` counts as `u32::MAX`.
     #[inline]
     pub fn record_wide(&self, value: u64) {
         self.record(u32::try_from(value).unwrap_or(u32::MAX));
+    }
+
+    /// Takes the handle in registers, so that a declared one is constants and has no place in
+    /// flash.
+    #[inline(never)]
+    fn record_apart(run: Run<'r>, layout: &'static Layout, value: u32) {
+        let place = layout.place_compact(value);
+        section(|section| Self { run, layout }.record_in(section, place, value));
     }
 
     /// Returns what was recorded so far, read from the live words.
@@ -185,7 +193,7 @@ impl<'r, const HZ: u32> Timer<'r, HZ> {
     /// Starts a measurement that is recorded when the guard is dropped.
     ///
     /// Does not compile with a clock of another rate.
-    #[inline]
+    #[inline(always)]
     pub fn start<C: Clock>(&self, clock: C) -> TimerGuard<'r, C, HZ> {
         const { assert!(C::HZ == HZ, "the clock's rate differs from the timer's") };
         TimerGuard { started: clock.ticks(), timer: *self, clock, armed: true }
@@ -260,10 +268,11 @@ impl<C: Clock, const HZ: u32> TimerGuard<'_, C, HZ> {
 }
 
 impl<C: Clock, const HZ: u32> Drop for TimerGuard<'_, C, HZ> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if self.armed {
-            self.timer.record(self.elapsed());
+            let Histogram { run, layout } = self.timer.histogram;
+            Histogram::record_apart(run, layout, self.elapsed());
         }
     }
 }
