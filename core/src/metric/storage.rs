@@ -57,6 +57,9 @@ pub const fn lane_words(words: usize) -> usize {
 /// Strides that a run carries: none where there is one lane.
 const STRIDES: usize = if LANES == 1 { 0 } else { 1 };
 
+/// Words from the first of one lane to the first of the next, where there are several.
+pub(super) type Stride = [usize; STRIDES];
+
 /// A borrowed run of words, of the same length in each lane.
 ///
 /// Takes two machine words with one lane, three with more.
@@ -78,7 +81,7 @@ pub struct Run<'r> {
     /// From the first word in the first lane to the last word in the last lane. Between the lanes
     /// there are words of other runs: `stride` words before the same word of the next lane.
     words: &'r [Cell],
-    stride: [usize; STRIDES],
+    stride: Stride,
 }
 
 #[cfg(feature = "std")]
@@ -90,6 +93,18 @@ fn add(sum: &mut u64, word: &Cell) {
 impl<'r> Run<'r> {
     /// A run of no words: what records into it is dropped.
     pub const EMPTY: Self = Self { words: &[], stride: [0; STRIDES] };
+
+    /// Takes the run apart, to be passed in registers.
+    #[inline(always)]
+    pub(super) const fn parts(self) -> (&'r [Cell], Stride) {
+        (self.words, self.stride)
+    }
+
+    /// Undoes [`parts`](Self::parts).
+    #[inline(always)]
+    pub(super) const fn from_parts(words: &'r [Cell], stride: Stride) -> Self {
+        Self { words, stride }
+    }
 
     /// Words from the first of one lane to the first of the next; 0 if there is one lane only.
     #[inline(always)]
