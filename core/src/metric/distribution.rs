@@ -36,6 +36,7 @@ pub struct Counts<'s> {
 }
 
 #[derive(Debug, Clone, Copy)]
+#[repr(u8)]
 enum Numbers<'s> {
     Live(Run<'s>),
     Counts(Counts<'s>),
