@@ -82,11 +82,13 @@ macro_rules! __single {
             ::core::primitive::u8;
             $crate::__private::entries_len(DECLARED, $crate::metric::Labels::NONE)
         ] = $crate::__private::encode(DECLARED, $crate::metric::Labels::NONE);
+        static DECLARATION: $crate::__private::Declaration =
+            $crate::__private::Declaration::new(&ENTRIES, DECLARED);
         const LEN: ::core::primitive::usize = $crate::__private::total_words(DECLARED);
         static WORDS: $crate::metric::Words<{ $crate::__private::lane_words(LEN) }> =
             $crate::metric::Words::new();
         $crate::instrument::Single::new(
-            $crate::metric::Group::new(&ENTRIES, 1, WORDS.run(0, LEN)),
+            $crate::metric::Group::new(&DECLARATION, WORDS.run(0, LEN)),
             $crate::__declare!(WORDS.run(0, LEN); [] $($kind)*),
         )
     }};

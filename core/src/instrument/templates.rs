@@ -227,15 +227,13 @@ macro_rules! filled {
         static ENTRIES: [
             ::core::primitive::u8; $crate::__private::entries_len(DECLARED, LABELS)
         ] = $crate::__private::encode(DECLARED, LABELS);
+        static DECLARATION: $crate::__private::Declaration =
+            $crate::__private::Declaration::new(&ENTRIES, DECLARED);
         const LEN: ::core::primitive::usize = $crate::__private::total_words(DECLARED);
         static WORDS: $crate::metric::Words<{ $crate::__private::lane_words(LEN) }> =
             $crate::metric::Words::new();
         static METRICS: $Type = <$Type>::__over(
-            $crate::metric::Group::new(
-                &ENTRIES,
-                DECLARED.len() as ::core::primitive::u32,
-                WORDS.run(0, LEN),
-            ),
+            $crate::metric::Group::new(&DECLARATION, WORDS.run(0, LEN)),
             WORDS.run(0, LEN),
         );
         &METRICS

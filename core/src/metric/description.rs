@@ -38,21 +38,23 @@ impl Describe for Descriptor<'_> {
 /// Sources hand out these because most readers do not look: names are checked to be UTF-8, and
 /// texts taken apart, only for those who do.
 #[derive(Clone, Copy)]
-pub struct Description<'s>(Inner<'s>);
+pub struct Description<'s> {
+    inner: Inner<'s>,
+    #[cfg(feature = "wire")]
+    write: Write,
+}
 
 #[derive(Clone, Copy)]
 enum Inner<'s> {
     /// The body of an entry that was made at compile time.
     Encoded(&'s [u8]),
-    Parts {
-        name: &'s str,
-        rest: &'s dyn Describe,
-        /// Writes the body. Called through a pointer, so that an image whose groups are all
-        /// declared is linked without it.
-        #[cfg(feature = "wire")]
-        write: fn(&Descriptor<'_>, &mut Writer<'_>),
-    },
+    Parts { name: &'s str, rest: &'s dyn Describe },
 }
+
+/// Writes the body of an entry, with or without the help. Called through a pointer, so that an image
+/// is linked only with what its metrics need.
+#[cfg(feature = "wire")]
+pub(super) type Write = fn(&Description<'_>, help: bool, &mut Writer<'_>);
 
 impl core::fmt::Debug for Description<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -63,50 +65,69 @@ impl core::fmt::Debug for Description<'_> {
 impl<'s> Description<'s> {
     /// Returns the description of a metric by its name and all the rest.
     pub fn new(name: &'s str, rest: &'s dyn Describe) -> Self {
-        Self(Inner::Parts {
-            name,
-            rest,
+        Self {
+            inner: Inner::Parts { name, rest },
             #[cfg(feature = "wire")]
-            write: |descriptor, out| descriptor.write_body(out),
-        })
+            write: write_parts,
+        }
     }
 
     /// Returns the description in the body of an entry, which must have been made by
     /// [`Descriptor::write_body`].
-    pub(crate) const fn encoded(body: &'s [u8]) -> Self {
-        Self(Inner::Encoded(body))
+    pub(super) const fn encoded(body: &'s [u8], #[cfg(feature = "wire")] write: Write) -> Self {
+        Self {
+            inner: Inner::Encoded(body),
+            #[cfg(feature = "wire")]
+            write,
+        }
     }
 
     /// Returns the descriptor; reads an entry if it must, some cycles for each of its bytes.
     #[must_use]
     pub fn descriptor(&self) -> Descriptor<'s> {
-        match self.0 {
+        match self.inner {
             // What was made at compile time can be read.
             Inner::Encoded(body) => Descriptor::read_body(body).unwrap_or(UNREADABLE),
-            Inner::Parts { name, rest, .. } => rest.describe(name),
+            Inner::Parts { name, rest } => rest.describe(name),
         }
     }
 
     /// Appends the body of the entry, with or without the help.
     #[cfg(feature = "wire")]
     pub(crate) fn write(&self, help: bool, out: &mut Writer<'_>) {
-        match self.0 {
-            Inner::Encoded(body) if help => out.raw(body),
-            Inner::Encoded(body) => {
-                let (head, tail) = around_help(body).unwrap_or_default();
-                out.raw(head);
-                out.u8(0);
-                out.raw(tail);
-            }
-            Inner::Parts { name, rest, write } => {
-                let mut descriptor = rest.describe(name);
-                if !help {
-                    descriptor.help = "";
-                }
-                write(&descriptor, out);
-            }
-        }
+        (self.write)(self, help, out);
     }
+}
+
+/// Writes a body that was made at compile time and has no help.
+#[cfg(feature = "wire")]
+pub(super) fn write_whole(description: &Description<'_>, _: bool, out: &mut Writer<'_>) {
+    if let Inner::Encoded(body) = description.inner {
+        out.raw(body);
+    }
+}
+
+/// Writes a body that was made at compile time.
+#[cfg(feature = "wire")]
+pub(super) fn write_encoded(description: &Description<'_>, help: bool, out: &mut Writer<'_>) {
+    let Inner::Encoded(body) = description.inner else { return };
+    if help {
+        out.raw(body);
+    } else {
+        let (head, tail) = around_help(body).unwrap_or_default();
+        out.raw(head);
+        out.u8(0);
+        out.raw(tail);
+    }
+}
+
+#[cfg(feature = "wire")]
+fn write_parts(description: &Description<'_>, help: bool, out: &mut Writer<'_>) {
+    let mut descriptor = description.descriptor();
+    if !help {
+        descriptor.help = "";
+    }
+    descriptor.write_body(out);
 }
 
 /// What the descriptor of an entry would be that cannot be read, which there is not.
@@ -116,45 +137,36 @@ const UNREADABLE: Descriptor<'static> = Descriptor::new("", Kind::Counter, Unit:
 #[cfg(feature = "wire")]
 fn around_help(body: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut walk = Walk(body);
-    walk.kind();
-    walk.bytes();
+    walk.name();
     let head = body.get(..body.len().checked_sub(walk.0.len())?)?;
     walk.bytes();
     Some((head, walk.0))
 }
 
-/// What it takes to find a metric's words.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Outline {
-    pub(crate) kind: Kind,
-    /// Number of metrics of the family; 0 for a single one.
-    pub(crate) family: u32,
+/// Reads the kind in the body of an entry that was made at compile time.
+pub(super) fn kind(body: &[u8]) -> Kind {
+    Walk(body).kind()
 }
 
-impl Outline {
-    /// Reads the body of an entry that was made at compile time.
-    pub(crate) fn of(body: &[u8]) -> Self {
-        let mut walk = Walk(body);
-        let kind = walk.kind();
+/// Reads the number of metrics of a family, 0 for a single one, in the body of an entry that was
+/// made at compile time.
+pub(super) fn family(body: &[u8]) -> u32 {
+    let mut walk = Walk(body);
+    walk.name();
+    // Help.
+    walk.bytes();
+    let labels = walk.number();
+    walk.skip(labels.wrapping_mul(2));
+    let mut dimensions = walk.number();
+    let mut family = dimensions.min(1);
+    while dimensions > 0 {
         walk.bytes();
-        // Most have neither help nor labels nor dimensions.
-        if let [0, 0, 0] = walk.0 {
-            return Self { kind, family: 0 };
-        }
-        walk.bytes();
-        let labels = walk.number();
-        walk.skip(labels.wrapping_mul(2));
-        let mut dimensions = walk.number();
-        let mut family = dimensions.min(1);
-        while dimensions > 0 {
-            walk.bytes();
-            let values = walk.number();
-            walk.skip(values);
-            family = family.wrapping_mul(values);
-            dimensions -= 1;
-        }
-        Self { kind, family }
+        let values = walk.number();
+        walk.skip(values);
+        family = family.wrapping_mul(values);
+        dimensions -= 1;
     }
+    family
 }
 
 /// The bodies of entries that were made at compile time and lie end to end.
@@ -216,8 +228,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Reads up to the name.
-    #[inline(never)]
+    /// Reads up to the unit.
     fn kind(&mut self) -> Kind {
         self.byte();
         let code = self.byte();
@@ -228,6 +239,12 @@ impl<'a> Walk<'a> {
             buckets.first = (first >> 1).cast_signed() ^ -(first & 1).cast_signed();
             buckets.len = self.number();
         }
+        Kind::from_code(code, buckets).unwrap_or(Kind::Counter)
+    }
+
+    /// Reads up to the help.
+    fn name(&mut self) {
+        self.kind();
         let unit = self.byte();
         if unit != 0 {
             self.number();
@@ -235,13 +252,13 @@ impl<'a> Walk<'a> {
         if unit == OTHER_CODE {
             self.bytes();
         }
-        Kind::from_code(code, buckets).unwrap_or(Kind::Counter)
+        self.bytes();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Description, Outline};
+    use super::{Description, kind};
     use crate::metric::bytes::Writer;
     use crate::metric::{BaseUnit, Buckets, Descriptor, Dimension, Dimensions, Kind, Labels, Unit};
 
@@ -285,9 +302,12 @@ mod tests {
         };
         let whole = body(&|out| descriptor.write_body(out));
         let short = body(&|out| Descriptor { help: "", ..*descriptor }.write_body(out));
-        let outline = Outline::of(&whole);
-        assert_eq!((outline.kind, outline.family), (descriptor.kind, family));
-        let encoded = Description::encoded(&whole);
+        assert_eq!((kind(&whole), super::family(&whole)), (descriptor.kind, family));
+        let encoded = Description::encoded(
+            &whole,
+            #[cfg(feature = "wire")]
+            super::write_encoded,
+        );
         assert_eq!(encoded.descriptor(), *descriptor);
         let parts = Description::new(descriptor.name, descriptor);
         assert_eq!(parts.descriptor(), *descriptor);

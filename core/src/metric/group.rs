@@ -3,7 +3,7 @@
 use core::ops::ControlFlow;
 
 use super::bytes::Writer;
-use super::description::{Description, Entries, Outline};
+use super::description::{self, Description, Entries};
 use super::descriptor::{BITS_ABSOLUTE, Descriptor, Labels};
 use super::dimension::{CELLS_MAX, DIMENSIONS_MAX, Dimension, Dimensions};
 use super::distribution::{Distribution, histogram_words};
@@ -53,26 +53,66 @@ pub(crate) fn live_value<'r>(kind: Kind, run: Run<'r>) -> Value<'r> {
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Group<'r> {
-    /// The bytes that DICT frames send, made by [`encode`].
-    entries: &'static [u8],
-    /// Number of entries.
-    metrics: u32,
+    declaration: &'static Declaration,
     /// The words of all metrics, in the order of the entries, without gaps.
     run: Run<'r>,
 }
 
+/// What is constant of a group: its entries, and how to read them.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Declaration {
+    /// The bytes that DICT frames send, made by [`encode`].
+    entries: &'static [u8],
+    /// Number of entries.
+    metrics: u32,
+    /// Reads the number of metrics of a family; `None` if there are no families. A pointer, so that
+    /// an image without any is linked without it.
+    family: Option<fn(&[u8]) -> u32>,
+    #[cfg(feature = "wire")]
+    write: description::Write,
+}
+
+impl Declaration {
+    /// Returns what describes a group with these entries, as [`encode`] makes them.
+    #[must_use]
+    pub const fn new(entries: &'static [u8], declared: &[Declared]) -> Self {
+        let (mut families, mut help) = (false, false);
+        let mut i = 0;
+        while i < declared.len() {
+            families |= !declared[i].dimensions.is_empty();
+            help |= !trim_start(declared[i].help).is_empty();
+            i += 1;
+        }
+        #[cfg(not(feature = "wire"))]
+        let _ = help;
+        Self {
+            entries,
+            metrics: metrics(declared),
+            family: if families { Some(description::family) } else { None },
+            #[cfg(feature = "wire")]
+            write: if help { description::write_encoded } else { description::write_whole },
+        }
+    }
+
+    /// Reads the number of metrics of a family, 0 for a single one, in the body of an entry.
+    fn family(&self, body: &[u8]) -> u32 {
+        self.family.map_or(0, |read| read(body))
+    }
+}
+
 impl<'r> Group<'r> {
-    /// Returns a group from entries as [`encode`] makes them and the words they describe.
+    /// Returns a group from its description and the words that it describes.
     #[doc(hidden)]
     #[must_use]
-    pub const fn new(entries: &'static [u8], metrics: u32, run: Run<'r>) -> Self {
-        Self { entries, metrics, run }
+    pub const fn new(declaration: &'static Declaration, run: Run<'r>) -> Self {
+        Self { declaration, run }
     }
 
     /// Returns the number of metrics.
     #[must_use]
     pub const fn metrics(&self) -> u32 {
-        self.metrics
+        self.declaration.metrics
     }
 
     /// Returns the number of storage words, of one lane.
@@ -97,7 +137,8 @@ impl<'r> Group<'r> {
     /// Returns a hash of the entries: groups of the same names, kinds and buckets have the same.
     pub(crate) fn layout_hash(&self) -> u32 {
         // FNV-1a.
-        self.entries
+        self.declaration
+            .entries
             .iter()
             .fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
     }
@@ -111,15 +152,15 @@ impl<'r> Group<'r> {
     #[cfg(feature = "wire")]
     /// Repairs sums that a reset caught in the middle of a carry; nobody may record meanwhile.
     pub(crate) fn repair(&self) {
-        let mut offset = 0usize;
-        for body in Entries::new(self.entries) {
-            let Outline { kind, family } = Outline::of(body);
-            let words = words_of(kind);
-            for _ in 0..family.max(1) {
+        let mut rest = self.run;
+        for body in Entries::new(self.declaration.entries) {
+            let kind = description::kind(body);
+            for _ in 0..self.declaration.family(body).max(1) {
+                let run;
+                (run, rest) = rest.split(words_of(kind));
                 if kind.buckets().is_some() {
-                    self.run.run(offset, words).repair_sum();
+                    run.repair_sum();
                 }
-                offset = offset.wrapping_add(words);
             }
         }
     }
@@ -135,30 +176,34 @@ impl<'r> Group<'r> {
     where
         'r: 's,
     {
-        let mut id = 0u32;
-        let mut offset = 0usize;
-        for body in Entries::new(self.entries) {
-            let Outline { kind, family } = Outline::of(body);
+        let (mut id, mut word) = (id_base, word_base);
+        let first = id_base.wrapping_add(from);
+        let mut rest = self.run;
+        for body in Entries::new(self.declaration.entries) {
+            let kind = description::kind(body);
+            let family = self.declaration.family(body);
             let words = words_of(kind);
             for cell in 0..family.max(1) {
-                if id >= from {
-                    let run = self.run.run(offset, words);
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "storage is far below 2^32"
-                    )]
-                    let word = word_base.wrapping_add(offset as u32);
+                let run;
+                (run, rest) = rest.split(words);
+                if id >= first {
                     visitor(Sample {
-                        id: id_base.wrapping_add(id),
+                        id,
                         cell,
                         family,
                         word,
                         kind,
-                        description: Description::encoded(body),
+                        description: Description::encoded(
+                            body,
+                            #[cfg(feature = "wire")]
+                            self.declaration.write,
+                        ),
                         value: live_value(kind, run),
                     })?;
                 }
-                offset = offset.wrapping_add(words);
+                #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
+                let words = words as u32;
+                word = word.wrapping_add(words);
             }
             id = id.wrapping_add(1);
         }
@@ -227,10 +272,8 @@ const fn trim_start(text: &str) -> &str {
 }
 
 /// Returns the number of metrics.
-#[doc(hidden)]
-#[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "a group is written out in a program")]
-pub const fn metrics(declared: &[Declared]) -> u32 {
+const fn metrics(declared: &[Declared]) -> u32 {
     declared.len() as u32
 }
 

@@ -150,13 +150,11 @@ macro_rules! metrics {
             );
             static ENTRIES: [u8; $crate::__private::entries_len(DECLARED, LABELS)] =
                 $crate::__private::encode(DECLARED, LABELS);
+            static DECLARATION: $crate::__private::Declaration =
+                $crate::__private::Declaration::new(&ENTRIES, DECLARED);
             $crate::__words!(WORDS, $Type $(, $words)?);
             $Type {
-                __group: $crate::metric::Group::new(
-                    &ENTRIES,
-                    $crate::__private::metrics(DECLARED),
-                    WORDS.run(0, $Type::WORDS),
-                ),
+                __group: $crate::metric::Group::new(&DECLARATION, WORDS.run(0, $Type::WORDS)),
                 $(
                     $field: $crate::__declare!(
                         $crate::__private::run_of(

@@ -46,7 +46,7 @@ pub use unit::{BaseUnit, UNIT_NAME_LEN_MAX, Unit};
 pub mod __private {
     pub use super::gauge::GaugeValue;
     pub use super::group::{
-        Declared, checked_labels, encode, entries_len, metrics, most_buckets, offset, run_of,
+        Declaration, Declared, checked_labels, encode, entries_len, most_buckets, offset, run_of,
         total_words,
     };
     pub use super::spec::{Amount, Spec, gauge_kind};

@@ -135,6 +135,19 @@ impl<'r> Run<'r> {
         self.part(offset, len)
     }
 
+    /// Returns the first `len` words and the rest; nothing is left if there are not as many.
+    #[inline(always)]
+    pub(super) fn split(&self, len: usize) -> (Self, Self) {
+        let behind = self.len().wrapping_sub(len);
+        let first = self.words.len().wrapping_sub(behind);
+        match (self.words.get(..first), self.words.get(len..)) {
+            (Some(words), Some(rest)) => {
+                (Self { words, stride: self.stride }, Self { words: rest, stride: self.stride })
+            }
+            _ => (Self::EMPTY, Self::EMPTY),
+        }
+    }
+
     /// As [`run`](Self::run), where it is called from what records.
     #[inline(always)]
     pub(super) const fn part(&self, offset: usize, len: usize) -> Self {
