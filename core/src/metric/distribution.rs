@@ -36,7 +36,7 @@ pub struct Counts<'s> {
 }
 
 #[derive(Debug, Clone, Copy)]
-#[repr(u8)]
+#[repr(u32)]
 enum Numbers<'s> {
     Live(Run<'s>),
     Counts(Counts<'s>),

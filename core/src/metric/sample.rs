@@ -6,10 +6,10 @@ use super::distribution::Distribution;
 use super::kind::Kind;
 
 /// The value of a metric at the time of reading.
-// Tags of a byte; else they would take the room of 64-bit numbers, and as many instructions.
+// A tag of 32 bits; else it takes the room of 64-bit numbers, and as many instructions.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-#[repr(C, u8)]
+#[repr(C, u32)]
 pub enum Value<'s> {
     /// A counter, meter or unsigned gauge.
     Unsigned(u64),

@@ -1,9 +1,12 @@
 //! Consistent overhead byte stuffing: frames without a 0x00 byte.
 //!
-//! The code is that of the `cobs` crate. What is here is where the bytes go: the one buffer of a
-//! reporter, from its rear to its front, which the crate's own encoders over slices cannot do.
+//! Decoding is the `cobs` crate's. Encoding is a loop of our own over the one buffer of a reporter,
+//! from its rear to its front, which the crate does in four times the flash; tests compare the two.
 
-use cobs::{EncoderState, PushResult};
+use core::cell::Cell;
+
+/// Code of a piece of 254 bytes, behind which there is no zero.
+const FULL: u8 = 255;
 
 /// Returns the longest frame that a stream buffer of `buffer_len` bytes can hold, in bytes.
 ///
@@ -29,30 +32,27 @@ pub(super) fn encode_in_place(buffer: &mut [u8], start: usize, len: usize) -> Op
     if start < self::start(len) {
         return None;
     }
-    *buffer.get_mut(0)? = 0;
-    let mut state = EncoderState::default();
-    let mut to = 2usize;
-    for from in start..start.checked_add(len)? {
-        let (code, byte) = match state.push(*buffer.get(from)?) {
-            PushResult::AddSingle(byte) => (None, Some(byte)),
-            PushResult::ModifyFromStartAndSkip(code) => (Some(code), None),
-            PushResult::ModifyFromStartAndPushAndSkip((at, code, byte)) => {
-                (Some((at, code)), Some(byte))
-            }
-        };
-        if let Some(byte) = byte {
-            *buffer.get_mut(to)? = byte;
-            to = to.wrapping_add(1);
+    let cells = Cell::from_mut(buffer).as_slice_of_cells();
+    let frame = cells.get(start..start.checked_add(len)?)?;
+    let mut out = cells.iter();
+    out.next()?.set(0);
+    // The place of the code of the piece under way, and that code so far.
+    let mut place = out.next()?;
+    let mut code = 1u8;
+    for byte in frame.iter().map(Cell::get) {
+        if byte != 0 {
+            out.next()?.set(byte);
+            code = code.wrapping_add(1);
         }
-        if let Some((at, code)) = code {
-            *buffer.get_mut(at.wrapping_add(1))? = code;
-            to = to.wrapping_add(1);
+        if byte == 0 || code == FULL {
+            place.set(code);
+            place = out.next()?;
+            code = 1;
         }
     }
-    let (at, code) = state.finalize();
-    *buffer.get_mut(at.wrapping_add(1))? = code;
-    *buffer.get_mut(to)? = 0;
-    to.checked_add(1)
+    place.set(code);
+    out.next()?.set(0);
+    Some(cells.len().wrapping_sub(out.len()))
 }
 
 #[cfg(test)]
