@@ -74,11 +74,17 @@ impl<'b> Writer<'b> {
         self.buffer.get(..self.len)
     }
 
-    /// Replaces a byte that was written before.
+    /// Changes a byte that was written before.
     pub(crate) fn patch(&mut self, at: usize, f: impl FnOnce(u8) -> u8) {
         if let Some(place) = self.buffer.get_mut(at) {
             *place = f(*place);
         }
+    }
+
+    /// Returns whether what was written leaves room for `spare` bytes.
+    #[cfg(feature = "wire")]
+    pub(crate) const fn fits(&self, spare: usize) -> bool {
+        self.len.saturating_add(spare) <= self.buffer.len()
     }
 
     /// Appends one byte.
@@ -98,6 +104,32 @@ impl<'b> Writer<'b> {
             value >>= 7;
         }
         self.u8(value as u8);
+    }
+
+    /// Appends a varint of 32 bits.
+    #[cfg(feature = "wire")]
+    #[cfg_attr(not(feature = "std"), inline(never))]
+    pub(crate) const fn uvarint32(&mut self, value: u32) {
+        self.uvarint(value as u64);
+    }
+
+    /// Puts a varint in front of what was written from `at` on.
+    #[cfg(feature = "wire")]
+    pub(crate) fn insert(&mut self, mut at: usize, mut value: u32) {
+        loop {
+            let last = value < 0x80;
+            // Every byte behind moves on by one.
+            let mut byte = value as u8 | if last { 0 } else { 0x80 };
+            self.u8(0);
+            for place in self.buffer.iter_mut().take(self.len).skip(at) {
+                core::mem::swap(place, &mut byte);
+            }
+            if last {
+                return;
+            }
+            at += 1;
+            value >>= 7;
+        }
     }
 
     /// Appends four bytes, least significant first.

@@ -39,7 +39,53 @@ pub struct Counts<'s> {
 #[repr(u32)]
 enum Numbers<'s> {
     Live(Run<'s>),
-    Counts(Counts<'s>),
+    Given {
+        counts: Counts<'s>,
+        /// Reads them. Through a pointer, so that an image in which nobody gives any is linked
+        /// without it.
+        #[cfg(feature = "wire")]
+        read: fn(&Counts<'_>, Number) -> u64,
+    },
+}
+
+/// One of the numbers of a distribution.
+#[cfg(feature = "wire")]
+#[derive(Debug, Clone, Copy)]
+enum Number {
+    Sum,
+    /// 1 unless there are minimum and maximum.
+    Min,
+    /// 0 unless there are minimum and maximum.
+    Max,
+    /// The zero bucket, the buckets, the overflow bucket.
+    Count { i: usize, buckets: usize },
+    /// All counts together.
+    Counts { buckets: usize },
+}
+
+/// Reads one of the numbers that were given.
+#[cfg(feature = "wire")]
+fn read_given(counts: &Counts<'_>, number: Number) -> u64 {
+    let extremes = counts.min.zip(counts.max);
+    match number {
+        Number::Sum => counts.sum,
+        Number::Min => extremes.map_or(1, |(min, _)| min),
+        Number::Max => extremes.map_or(0, |(min, max)| if max < min { min } else { max }),
+        Number::Count { i, buckets } => count_of(counts, buckets, i),
+        Number::Counts { buckets } => (0..buckets.wrapping_add(2))
+            .fold(0, |sum: u64, i| sum.wrapping_add(count_of(counts, buckets, i))),
+    }
+}
+
+/// Returns count `i` of those given: the zero bucket, the buckets, the overflow bucket.
+fn count_of(counts: &Counts<'_>, buckets: usize, i: usize) -> u64 {
+    if i == 0 {
+        counts.zero
+    } else if i > buckets {
+        counts.overflow
+    } else {
+        counts.buckets.get(i.wrapping_sub(1)).copied().unwrap_or(0)
+    }
 }
 
 /// A distribution of raw values in exact base-2 exponential buckets.
@@ -80,7 +126,12 @@ impl<'s> Distribution<'s> {
     /// Returns a distribution of given numbers.
     #[must_use]
     pub const fn new(geometry: Buckets, counts: Counts<'s>) -> Self {
-        Self { geometry, numbers: Numbers::Counts(counts) }
+        let numbers = Numbers::Given {
+            counts,
+            #[cfg(feature = "wire")]
+            read: read_given,
+        };
+        Self { geometry, numbers }
     }
 
     /// Returns the bucket geometry.
@@ -101,7 +152,7 @@ impl<'s> Distribution<'s> {
     pub fn sum(&self) -> u64 {
         match &self.numbers {
             Numbers::Live(run) => run.sum(),
-            Numbers::Counts(counts) => counts.sum,
+            Numbers::Given { counts, .. } => counts.sum,
         }
     }
 
@@ -112,7 +163,7 @@ impl<'s> Distribution<'s> {
     pub fn min(&self) -> Option<u64> {
         match &self.numbers {
             Numbers::Live(run) => live_extremes(run).map(|(min, _)| min),
-            Numbers::Counts(counts) => counts.min,
+            Numbers::Given { counts, .. } => counts.min,
         }
     }
 
@@ -121,21 +172,20 @@ impl<'s> Distribution<'s> {
     pub fn max(&self) -> Option<u64> {
         match &self.numbers {
             Numbers::Live(run) => live_extremes(run).map(|(_, max)| max),
-            Numbers::Counts(counts) => counts.max,
+            Numbers::Given { counts, .. } => counts.max,
         }
     }
 
     /// Returns the smallest and the largest raw value, 1 and 0 unless there are both.
     #[cfg(feature = "wire")]
     pub(crate) fn extremes(&self) -> (u64, u64) {
-        let extremes = match &self.numbers {
-            Numbers::Live(run) => live_extremes(run),
-            Numbers::Counts(counts) => counts.min.zip(counts.max),
-        };
-        match extremes {
-            // Recorders raise the maximum last.
-            Some((min, max)) => (min, if max < min { min } else { max }),
-            None => (1, 0),
+        match &self.numbers {
+            Numbers::Live(run) => match live_extremes(run) {
+                // Recorders raise the maximum last.
+                Some((min, max)) => (min, if max < min { min } else { max }),
+                None => (1, 0),
+            },
+            Numbers::Given { counts, read } => (read(counts, Number::Min), read(counts, Number::Max)),
         }
     }
 
@@ -144,7 +194,7 @@ impl<'s> Distribution<'s> {
     pub fn zero(&self) -> u64 {
         match &self.numbers {
             Numbers::Live(run) => widen(run.total(ZERO_WORD)),
-            Numbers::Counts(counts) => counts.zero,
+            Numbers::Given { counts, .. } => counts.zero,
         }
     }
 
@@ -156,7 +206,7 @@ impl<'s> Distribution<'s> {
         }
         match &self.numbers {
             Numbers::Live(run) => widen(run.total(ZERO_WORD + 1 + i as usize)),
-            Numbers::Counts(counts) => counts.buckets.get(i as usize).copied().unwrap_or(0),
+            Numbers::Given { counts, .. } => counts.buckets.get(i as usize).copied().unwrap_or(0),
         }
     }
 
@@ -165,18 +215,36 @@ impl<'s> Distribution<'s> {
     pub fn overflow(&self) -> u64 {
         match &self.numbers {
             Numbers::Live(run) => widen(run.total(ZERO_WORD + 1 + self.geometry.len as usize)),
-            Numbers::Counts(counts) => counts.overflow,
+            Numbers::Given { counts, .. } => counts.overflow,
         }
     }
 
     /// Returns word `i` of those that count: the zero bucket, the buckets, the overflow bucket.
-    pub(crate) fn count_of(&self, i: usize) -> u64 {
-        let len = self.geometry.len as usize;
+    fn count_of(&self, i: usize) -> u64 {
         match &self.numbers {
             Numbers::Live(run) => widen(run.total(ZERO_WORD.wrapping_add(i))),
-            Numbers::Counts(counts) if i == 0 => counts.zero,
-            Numbers::Counts(counts) if i > len => counts.overflow,
-            Numbers::Counts(counts) => counts.buckets.get(i.wrapping_sub(1)).copied().unwrap_or(0),
+            Numbers::Given { counts, .. } => count_of(counts, self.geometry.len as usize, i),
+        }
+    }
+
+    /// As [`sum`](Self::sum), for frames.
+    #[cfg(feature = "wire")]
+    pub(crate) fn sent_sum(&self) -> u64 {
+        match &self.numbers {
+            Numbers::Live(run) => run.sum(),
+            Numbers::Given { counts, read } => read(counts, Number::Sum),
+        }
+    }
+
+    /// Returns word `i` of those that count, for frames: the zero bucket, the buckets, the
+    /// overflow bucket.
+    #[cfg(feature = "wire")]
+    pub(crate) fn sent_count(&self, i: usize) -> u64 {
+        match &self.numbers {
+            Numbers::Live(run) => widen(run.total(ZERO_WORD.wrapping_add(i))),
+            Numbers::Given { counts, read } => {
+                read(counts, Number::Count { i, buckets: self.geometry.len as usize })
+            }
         }
     }
 
@@ -204,11 +272,10 @@ impl<'s> Distribution<'s> {
     /// Returns the low bits of the number of values, in a few cycles for each bucket.
     #[cfg(feature = "wire")]
     pub(crate) fn count_low(&self) -> u32 {
+        let buckets = self.geometry.len as usize;
         match &self.numbers {
-            Numbers::Live(run) => {
-                run.sum_low(ZERO_WORD, (self.geometry.len as usize).wrapping_add(2))
-            }
-            Numbers::Counts(_) => low(self.count()),
+            Numbers::Live(run) => run.sum_low(ZERO_WORD, buckets.wrapping_add(2)),
+            Numbers::Given { counts, read } => low(read(counts, Number::Counts { buckets })),
         }
     }
 }

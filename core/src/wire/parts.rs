@@ -5,7 +5,7 @@ use core::ops::ControlFlow;
 use super::header::{Flags, FrameType, METRICS_MAX};
 use super::state::{Cursor, Pending, State};
 use super::widen::Widener;
-use super::writer::{DataWriter, FrameWriter, SETTLED, fingerprint};
+use super::writer::{Bits, DataWriter, FrameWriter, SETTLED};
 use crate::metric::{Sample, Value};
 use crate::snapshot::Source;
 
@@ -55,7 +55,7 @@ impl Parts<'_> {
                 self.state.described(1);
                 continue;
             }
-            let len = out.finish().map(<[u8]>::len);
+            let len = out.frame.seal();
             if len.is_some() {
                 self.state.pending = plan;
                 self.state.seq = self.state.seq.wrapping_add(1);
@@ -75,7 +75,7 @@ impl Parts<'_> {
         self.state.refused(source.refused());
         let until = source.metrics().min(METRICS_MAX);
         let first = self.state.dictionary.len();
-        let mut scratch = FrameWriter::bare(buffer);
+        let mut scratch = FrameWriter::empty(buffer);
         self.entries(source, first, until, &mut scratch, true);
         if self.state.turn.burst {
             let places = self.state.dictionary.len().wrapping_add(1);
@@ -86,7 +86,7 @@ impl Parts<'_> {
     /// Fills a DICT frame with at most `most` entries, and tells how many it has.
     fn dict(&mut self, source: &dyn Source, frame: &mut FrameWriter<'_>, most: u32) -> u32 {
         let first = self.state.first_entry();
-        frame.out.uvarint(u64::from(first));
+        frame.out.uvarint32(first);
         let end = first.wrapping_add(most);
         self.entries(source, first, end, frame, false).wrapping_sub(first)
     }
@@ -155,6 +155,7 @@ impl Parts<'_> {
             self.state.dropped();
             ControlFlow::Continue(())
         });
+        out.close();
         match stopped {
             Some(place) => self.state.cursor = place,
             None => {
@@ -167,13 +168,14 @@ impl Parts<'_> {
     /// Appends a value if it changed or all are wanted; `false` if it does not fit.
     #[inline(never)]
     fn push(&mut self, out: &mut DataWriter<'_>, sample: &Sample<'_>, index: u32) -> bool {
-        let last = usize::try_from(index).ok().and_then(|index| self.last.get_mut(index));
+        let last = self.last.get_mut(index as usize);
         let before = last.as_deref().map(|last| !last);
-        if !self.state.turn.keyframe && before == Some(fingerprint(&sample.value)) {
+        let bits = Bits::of(&sample.value);
+        if !self.state.turn.keyframe && before == Some(bits.fingerprint()) {
             return true;
         }
         let mut widener = Widener::of(self.wraps, sample, self.state.all_wrap);
-        let Some(sent) = out.push_sample(sample, &mut widener) else { return false };
+        let Some(sent) = push_sample(out, sample, bits, &mut widener) else { return false };
         if let Some(last) = last {
             // The sum is read before the buckets, so it may lack a value that is in a bucket: a
             // distribution is sent once more with the same count before it is left alone.
@@ -192,11 +194,23 @@ impl Parts<'_> {
         }
         // No value fits a byte, so none is taken for sent.
         let mut byte = [0];
-        let mut nowhere = DataWriter::with_frame(FrameWriter::bare(&mut byte));
+        let mut nowhere = DataWriter::with_frame(FrameWriter::empty(&mut byte));
         let _ = source.visit(0, &mut |sample| {
             let mut widener = Widener::of(self.wraps, &sample, self.state.all_wrap);
-            let _ = nowhere.push_sample(&sample, &mut widener);
+            let _ = push_sample(&mut nowhere, &sample, Bits::of(&sample.value), &mut widener);
             ControlFlow::Continue(())
         });
     }
+}
+
+/// As [`DataWriter::push_widened`].
+#[inline(never)]
+fn push_sample(
+    out: &mut DataWriter<'_>,
+    sample: &Sample<'_>,
+    bits: Bits,
+    widener: &mut Widener<'_>,
+) -> Option<u32> {
+    let cell = (sample.family > 0).then_some(sample.cell);
+    out.push_widened(sample.id, cell, &sample.value, bits, widener)
 }

@@ -23,23 +23,32 @@ pub(super) fn widen(memory: &mut u8, word: u64) -> u64 {
     (u64::from(wraps & 0x7f) << 32) | low
 }
 
-/// Widens words of a metric in turn; those beyond the memory are passed on as they are.
+/// Widens the words of a metric that count; without memory for them, passes them on as they are.
 #[derive(Debug)]
-pub(super) struct Widener<'w>(pub(super) &'w mut [u8]);
+pub(super) struct Widener<'w> {
+    wraps: &'w mut [u8],
+    /// The memory of the first of them; behind the end if there is none.
+    from: usize,
+}
 
 impl<'w> Widener<'w> {
-    /// Returns the widener of a metric's words, with no memory if they are not widened.
+    /// Returns one that passes all words on.
+    pub(super) const fn none() -> Self {
+        Self { wraps: &mut [], from: 0 }
+    }
+
     pub(super) fn of(wraps: &'w mut [u8], sample: &Sample<'_>, all_wrap: bool) -> Self {
-        let memory = match Wrapping::of(sample, all_wrap, wraps.len()) {
-            Wrapping::Widened { from, len } => wraps.get_mut(from..).and_then(|w| w.get_mut(..len)),
-            _ => None,
+        let words = wraps.len();
+        let from = match Wrapping::of(sample, all_wrap, words) {
+            Wrapping::Widened { from } => from,
+            _ => words,
         };
-        Self(memory.unwrap_or_default())
+        Self { wraps, from }
     }
 
     /// Returns word `i` of the metric, widened.
     pub(super) fn word(&mut self, i: usize, word: u64) -> u64 {
-        match self.0.get_mut(i) {
+        match self.wraps.get_mut(self.from.wrapping_add(i)) {
             Some(memory) => widen(memory, word),
             None => word,
         }
@@ -50,8 +59,8 @@ impl<'w> Widener<'w> {
 pub(super) enum Wrapping {
     /// They do not.
     Absolute,
-    /// The encoder remembers the wraps of these words.
-    Widened { from: usize, len: usize },
+    /// The encoder remembers the wraps of these words, the first of them at `from`.
+    Widened { from: usize },
     /// They wrap as the words do.
     Raw,
 }
@@ -74,7 +83,7 @@ impl Wrapping {
         let later = sample.family.max(1).wrapping_sub(sample.cell) as usize;
         let end = later.wrapping_mul(before.wrapping_add(len)).wrapping_add(from);
         if end <= words {
-            Self::Widened { from: from.wrapping_add(before), len }
+            Self::Widened { from: from.wrapping_add(before) }
         } else {
             Self::Raw
         }

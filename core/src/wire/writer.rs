@@ -3,18 +3,18 @@
 use super::data::shape;
 use super::event::Event;
 use super::frame::CRC_LEN;
-use super::header::{Flags, FrameType, Header};
+use super::header::{Flags, FrameType, Header, METRICS_MAX};
 use super::hello::Hello;
 use super::widen::Widener;
 use super::{cobs, crc::crc32c};
 use crate::metric::bytes::{Writer, zigzag};
-use crate::metric::{Descriptor, Distribution, Sample, Value};
+use crate::metric::{Descriptor, Distribution, Value};
 
 /// Position of the flags in a frame.
 const FLAGS_AT: usize = 1;
 
 /// Zeros that are cheaper to send than a new span: a span costs two bytes.
-const BRIDGE_MAX: u32 = 2;
+const BRIDGE_MAX: usize = 2;
 
 /// Makes a HELLO frame in `buffer`; `None` if it does not fit.
 ///
@@ -66,8 +66,6 @@ pub fn stream_frame<'b>(frame: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> 
 #[derive(Debug)]
 pub(super) struct FrameWriter<'b> {
     pub(super) out: Writer<'b>,
-    /// Length that leaves room for the checksum.
-    limit: usize,
 }
 
 impl<'b> FrameWriter<'b> {
@@ -77,30 +75,31 @@ impl<'b> FrameWriter<'b> {
         frame
     }
 
-    /// A frame without a header, which is never sent.
-    pub(super) const fn bare(buffer: &'b mut [u8]) -> Self {
-        Self { limit: buffer.len(), out: Writer::new(buffer) }
-    }
-
     /// A frame whose header is to be written.
     pub(super) const fn empty(buffer: &'b mut [u8]) -> Self {
-        Self { limit: buffer.len().saturating_sub(CRC_LEN), out: Writer::new(buffer) }
+        Self { out: Writer::new(buffer) }
     }
 
-    /// Keeps what was written since `mark` if it fits and leaves room for `spare` bytes.
+    /// Keeps what was written since `mark` if it fits and leaves room for `spare` bytes and the
+    /// checksum.
     pub(super) fn keep(&mut self, mark: usize, spare: usize) -> bool {
-        let fits = self.out.len().saturating_add(spare) <= self.limit;
+        let fits = self.out.fits(CRC_LEN.wrapping_add(spare));
         if !fits {
             self.out.truncate(mark);
         }
         fits
     }
 
-    /// Appends the checksum.
+    /// Appends the checksum and returns the length of the frame; `None` if it did not fit.
     #[inline(never)]
-    pub(super) fn finish(mut self) -> Option<&'b [u8]> {
+    pub(super) fn seal(&mut self) -> Option<usize> {
         let crc = crc32c(self.out.written()?);
         self.out.u32le(crc);
+        self.out.fits(0).then_some(self.out.len())
+    }
+
+    fn finish(mut self) -> Option<&'b [u8]> {
+        self.seal()?;
         self.out.into_written()
     }
 }
@@ -128,7 +127,7 @@ impl<'b> DictWriter<'b> {
     #[must_use]
     pub fn new(buffer: &'b mut [u8], header: &Header<'_>, first: u32) -> Self {
         let mut frame = FrameWriter::new(buffer, header, FrameType::Dict);
-        frame.out.uvarint(u64::from(first));
+        frame.out.uvarint32(first);
         Self(frame)
     }
 
@@ -190,16 +189,24 @@ impl<'b> DataWriter<'b> {
 
     /// Appends the value of metric `id`.
     ///
-    /// `false` if it does not fit, or if `id` is not above the one before; nothing changed then.
+    /// `false` if it does not fit, or if `id` is not above the one before or is not below
+    /// [`METRICS_MAX`]; nothing changed then.
     pub fn push(&mut self, id: u32, value: &Value<'_>) -> bool {
-        self.push_widened(id, None, value, &mut Widener(&mut [])).is_some()
+        self.push_absolute(id, None, value)
     }
 
     /// Appends the value of one metric of family `id`.
     ///
     /// As [`push`](Self::push), and the cells of one family are to be ascending too.
     pub fn push_cell(&mut self, id: u32, cell: u32, value: &Value<'_>) -> bool {
-        self.push_widened(id, Some(cell), value, &mut Widener(&mut [])).is_some()
+        self.push_absolute(id, Some(cell), value)
+    }
+
+    fn push_absolute(&mut self, id: u32, cell: Option<u32>, value: &Value<'_>) -> bool {
+        if id >= METRICS_MAX || cell.is_some_and(|cell| cell >= METRICS_MAX) {
+            return false;
+        }
+        self.push_widened(id, cell, value, Bits::of(value), &mut Widener::none()).is_some()
     }
 
     /// Sets [`Flags::LAST`].
@@ -219,111 +226,118 @@ impl<'b> DataWriter<'b> {
         self.next == 0
     }
 
-    /// Appends a value, its counts widened; returns the [`fingerprint`] of what was sent, or as
-    /// [`push`](Self::push) `None`.
+    /// Appends the value of a single metric, or of a cell of a family, its counts widened; returns
+    /// the [fingerprint](Bits::fingerprint) of what was sent, or as [`push`](Self::push) `None`.
+    ///
+    /// `id` and `cell` are far below 2^29.
     #[inline(never)]
-    pub(super) fn push_sample(
-        &mut self,
-        sample: &Sample<'_>,
-        widener: &mut Widener<'_>,
-    ) -> Option<u32> {
-        let cell = if sample.family == 0 { None } else { Some(sample.cell) };
-        self.push_widened(sample.id, cell, &sample.value, widener)
-    }
-
-    /// Appends the value of a single metric, or of a cell of a family.
-    fn push_widened(
+    pub(super) fn push_widened(
         &mut self,
         id: u32,
         cell: Option<u32>,
         value: &Value<'_>,
+        bits: Bits,
         widener: &mut Widener<'_>,
     ) -> Option<u32> {
         let mut gap = id.wrapping_sub(self.next);
-        // Whether this cell goes on with the family of the one before.
-        let open = cell.is_some() && self.cells > 0 && gap == u32::MAX;
-        if !open {
-            if id < self.next {
-                return None;
+        let mut mark = self.frame.out.len();
+        match cell {
+            // This cell goes on with the family of the one before. Keys are one more than the gap,
+            // so that none is the end of the family.
+            Some(cell) if self.cells > 0 && gap == u32::MAX => {
+                gap = cell.checked_sub(self.cells)?.wrapping_add(1);
             }
-            self.close();
-        }
-        let mark = self.frame.out.len();
-        if let Some(cell) = cell {
-            // One more than the gap, so that no key is the end of the family.
-            let inner = cell.checked_sub(self.cells)?.checked_add(1)?;
-            if !open {
-                self.frame.out.uvarint(key(gap, shape::FAMILY));
+            _ => {
+                if id < self.next {
+                    return None;
+                }
+                self.close();
+                mark = self.frame.out.len();
+                if let Some(cell) = cell {
+                    self.frame.out.uvarint32(key(gap, shape::FAMILY));
+                    gap = cell.wrapping_add(1);
+                }
             }
-            gap = inner;
         }
-        let sent = self.write(gap, value, widener);
+        let sent = self.write(gap, value, bits, widener);
         if !self.frame.keep(mark, usize::from(cell.is_some())) {
             return None;
         }
-        self.cells = cell.map_or(0, |cell| cell.saturating_add(1));
-        self.next = id.saturating_add(1);
+        self.cells = cell.map_or(0, |cell| cell.wrapping_add(1));
+        self.next = id.wrapping_add(1);
         Some(sent)
     }
 
     /// Ends the family that is open; there is room for that.
-    fn close(&mut self) {
+    pub(super) fn close(&mut self) {
         if core::mem::take(&mut self.cells) > 0 {
             self.frame.out.u8(shape::FAMILY_END);
         }
     }
 
-    fn write(&mut self, gap: u32, value: &Value<'_>, widener: &mut Widener<'_>) -> u32 {
+    fn write(
+        &mut self,
+        gap: u32,
+        value: &Value<'_>,
+        Bits { shape, bits }: Bits,
+        widener: &mut Widener<'_>,
+    ) -> u32 {
         let out = &mut self.frame.out;
-        let (shape, bits) = bits_of(value);
-        out.uvarint(key(gap, shape));
-        match (value, shape) {
-            (Value::Distribution(value), _) => return write_histogram(out, value, widener),
-            (_, shape::F32) => out.u32le(low(bits)),
-            (_, shape::F64) => out.u64le(bits),
-            (_, shape::UNSIGNED) => out.uvarint(widener.word(0, bits)),
+        out.uvarint32(key(gap, shape));
+        match (shape, value) {
+            (_, Value::Distribution(value)) => return write_histogram(out, value, widener),
+            (shape::F32, _) => out.u32le(low(bits)),
+            (shape::F64, _) => out.u64le(bits),
+            (shape::UNSIGNED, _) => out.uvarint(widener.word(0, bits)),
             _ => out.uvarint(bits),
         }
-        fingerprint_of(shape, bits)
+        Bits { shape, bits }.fingerprint()
     }
 }
 
 /// Returns the first varint of an entry.
-const fn key(gap: u32, shape: u8) -> u64 {
-    ((gap as u64) << shape::BITS) | shape as u64
+const fn key(gap: u32, shape: u8) -> u32 {
+    (gap << shape::BITS) | shape as u32
 }
 
-/// Returns the shape of a value and, unless it is a distribution, the bits that are sent.
-fn bits_of(value: &Value<'_>) -> (u8, u64) {
-    match value {
-        Value::Unsigned(value) => (shape::UNSIGNED, *value),
-        Value::Signed(value) => (shape::SIGNED, zigzag(*value)),
-        Value::F32(value) => (shape::F32, value.to_bits().into()),
-        Value::F64(value) => (shape::F64, value.to_bits()),
-        Value::Null => (shape::SIZED, 0),
-        Value::Distribution(_) => (shape::HISTOGRAM, 0),
+/// What is sent of a value; of a distribution, [`settled`] of its count.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bits {
+    shape: u8,
+    bits: u64,
+}
+
+impl Bits {
+    #[inline(never)]
+    pub(super) fn of(value: &Value<'_>) -> Self {
+        let (shape, bits) = match value {
+            Value::Unsigned(value) => (shape::UNSIGNED, *value),
+            Value::Signed(value) => (shape::SIGNED, zigzag(*value)),
+            Value::F32(value) => (shape::F32, value.to_bits().into()),
+            Value::F64(value) => (shape::F64, value.to_bits()),
+            Value::Null => (shape::SIZED, 0),
+            Value::Distribution(value) => (shape::HISTOGRAM, settled(value.count_low()).into()),
+        };
+        Self { shape, bits }
     }
+
+    /// Returns 32 bits that change when a value changes, but for freak accidents: twice the low
+    /// bits of the count of a distribution and [`SETTLED`], all bits of a 32-bit value, the two
+    /// halves of a longer one mixed.
+    pub(super) const fn fingerprint(self) -> u32 {
+        /// Not the bits of any `f32` that is sent.
+        const NULL: u32 = 0x7fc0_0001;
+        if self.shape == shape::SIZED { NULL } else { low(self.bits) ^ low(self.bits >> 32) }
+    }
+}
+
+/// Returns the [fingerprint](Bits::fingerprint) of a value.
+pub(crate) fn fingerprint(value: &Value<'_>) -> u32 {
+    Bits::of(value).fingerprint()
 }
 
 /// In the fingerprint of a distribution: nothing was under way when it was sent.
 pub(super) const SETTLED: u32 = 1;
-
-/// Returns 32 bits that change when a value changes, but for freak accidents: twice the low bits
-/// of the count of a distribution and [`SETTLED`], all bits of a 32-bit value, the two halves of a
-/// longer one mixed.
-pub(crate) fn fingerprint(value: &Value<'_>) -> u32 {
-    if let Value::Distribution(value) = value {
-        return settled(value.count_low());
-    }
-    let (shape, bits) = bits_of(value);
-    fingerprint_of(shape, bits)
-}
-
-const fn fingerprint_of(shape: u8, bits: u64) -> u32 {
-    /// Not the bits of any `f32` that is sent.
-    const NULL: u32 = 0x7fc0_0001;
-    if shape == shape::SIZED { NULL } else { low(bits) ^ low(bits >> 32) }
-}
 
 const fn settled(count: u32) -> u32 {
     (count << 1) | SETTLED
@@ -337,99 +351,78 @@ const fn low(bits: u64) -> u32 {
 /// Appends a histogram and returns the fingerprint of what was sent.
 ///
 /// The words live on while they are read. Sum, minimum and maximum come first, so what is in them
-/// is in a bucket too. Where spans are found a second time, what was filled still is, and the last
-/// span goes on to the last filled bucket, so nothing that was sent before is missing; a bucket
-/// that filled behind our back waits for the next report.
+/// is in a bucket too. A bucket that is filled behind our back waits for the next report.
 #[inline(never)]
 fn write_histogram(
     out: &mut Writer<'_>,
     value: &Distribution<'_>,
     widener: &mut Widener<'_>,
 ) -> u32 {
-    out.uvarint(value.sum());
+    out.uvarint(value.sent_sum());
     let (min, max) = value.extremes();
     out.uvarint(min);
     out.uvarint(max);
     let len = value.geometry().len;
-    let mut buckets = BucketWords { value, widener, len };
-    let zero = buckets.get(u32::MAX);
-    out.uvarint(zero);
-    let overflow = buckets.get(len);
-    out.uvarint(overflow);
-    // Their number goes before the spans. It is a byte but for histograms of 500 buckets and more,
-    // whose spans are found a second time.
+    let mut buckets = BucketWords { value, widener, count: 0 };
+    buckets.write(0, out);
+    buckets.write(len.wrapping_add(1) as usize, out);
+    // Their number goes before the spans, and is known behind them.
     let mark = out.len();
-    out.u8(0);
-    let (spans, mut counts) = buckets.write_spans(u32::MAX, out);
-    if spans < 0x80 {
-        out.patch(mark, |_| spans.to_le_bytes()[0]);
-    } else {
-        out.truncate(mark);
-        out.uvarint(u64::from(spans));
-        (_, counts) = buckets.write_spans(spans, out);
-    }
-    settled(low(zero).wrapping_add(low(overflow)).wrapping_add(counts))
+    let spans = buckets.write_spans(len as usize, out);
+    out.insert(mark, spans);
+    settled(buckets.count)
 }
 
 /// The buckets of a distribution, widened.
 struct BucketWords<'d, 'w, 's> {
     value: &'d Distribution<'s>,
     widener: &'d mut Widener<'w>,
-    /// Number of buckets.
-    len: u32,
+    /// Low bits of what was written, together.
+    count: u32,
 }
 
 impl BucketWords<'_, '_, '_> {
-    /// Returns bucket `i`: -1 is the zero bucket, the one behind the last the overflow bucket.
+    /// Returns word `i` of those that count: the zero bucket, the buckets, the overflow bucket.
     #[inline(never)]
-    fn get(&mut self, i: u32) -> u64 {
-        let i = i.wrapping_add(1) as usize;
-        self.widener.word(i, self.value.count_of(i))
+    fn get(&mut self, i: usize) -> u64 {
+        self.widener.word(i, self.value.sent_count(i))
     }
 
-    /// Returns the buckets of the first span at or behind `from`, empty at `from` if there is none;
-    /// it contains up to `bridge` zeros between two that are not.
-    fn span(&mut self, from: u32, bridge: u32) -> core::ops::Range<u32> {
-        let mut start = from;
-        while start < self.len && self.get(start) == 0 {
-            start += 1;
-        }
-        if start >= self.len {
-            return from..from;
-        }
-        let mut end = start;
-        let mut i = start;
-        while i < self.len && i.saturating_sub(end) <= bridge {
-            if self.get(i) > 0 {
-                end = i.saturating_add(1);
-            }
-            i += 1;
-        }
-        start..end
+    /// Appends a count.
+    fn write(&mut self, i: usize, out: &mut Writer<'_>) {
+        let count = self.get(i);
+        self.count = self.count.wrapping_add(low(count));
+        out.uvarint(count);
     }
 
-    /// Appends at most `most` spans, of which the last one goes on to the last filled bucket;
-    /// returns their number and the low bits of their counts together.
-    #[inline(never)]
-    fn write_spans(&mut self, most: u32, out: &mut Writer<'_>) -> (u32, u32) {
-        let (mut spans, mut counts) = (0, 0u32);
-        let mut at = 0;
-        while spans < most {
-            let last = spans.wrapping_add(1) == most;
-            let span = self.span(at, if last { u32::MAX } else { BRIDGE_MAX });
-            if span.is_empty() {
-                break;
+    /// Appends the spans of `len` buckets and returns their number.
+    #[expect(clippy::cast_possible_truncation, reason = "at most BUCKETS_MAX")]
+    fn write_spans(&mut self, len: usize, out: &mut Writer<'_>) -> u32 {
+        let mut spans = 0u32;
+        // Buckets count from 1, after the zero bucket. The span under way is empty at first.
+        let (mut end, mut i) = (1, 1);
+        loop {
+            let behind = end;
+            let mut start = end;
+            while i <= len && (start == end || i.wrapping_sub(end) <= BRIDGE_MAX) {
+                let filled = self.get(i) > 0;
+                if start == end {
+                    (start, end) = (i, i);
+                }
+                i = i.wrapping_add(1);
+                if filled {
+                    end = i;
+                }
             }
-            out.uvarint(u64::from(span.start.wrapping_sub(at)));
-            out.uvarint(u64::from(span.end.wrapping_sub(span.start)));
-            at = span.end;
-            for i in span {
-                let count = self.get(i);
-                out.uvarint(count);
-                counts = counts.wrapping_add(low(count));
+            if start == end {
+                return spans;
+            }
+            out.uvarint32(start.wrapping_sub(behind) as u32);
+            out.uvarint32(end.wrapping_sub(start) as u32);
+            for i in start..end {
+                self.write(i, out);
             }
             spans = spans.wrapping_add(1);
         }
-        (spans, counts)
     }
 }
