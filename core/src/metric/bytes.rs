@@ -115,20 +115,24 @@ impl<'b> Writer<'b> {
 
     /// Puts a varint in front of what was written from `at` on.
     #[cfg(feature = "wire")]
+    #[cfg_attr(not(feature = "std"), inline(never))]
     pub(crate) fn insert(&mut self, mut at: usize, mut value: u32) {
         loop {
-            let last = value < 0x80;
-            // Every byte behind moves on by one.
-            let mut byte = value as u8 | if last { 0 } else { 0x80 };
+            let rest = value >> 7;
+            let mut byte = value as u8 & 0x7f;
+            if rest > 0 {
+                byte |= 0x80;
+            }
+            // All that is behind moves on by one.
             self.u8(0);
-            for place in self.buffer.iter_mut().take(self.len).skip(at) {
+            for place in self.buffer.get_mut(at..self.len).unwrap_or_default() {
                 core::mem::swap(place, &mut byte);
             }
-            if last {
+            if rest == 0 {
                 return;
             }
-            at += 1;
-            value >>= 7;
+            value = rest;
+            at = at.saturating_add(1);
         }
     }
 

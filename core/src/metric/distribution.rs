@@ -3,6 +3,8 @@
 
 use super::kind::Buckets;
 use super::storage::Run;
+#[cfg(feature = "wire")]
+use crate::sync::read_sum;
 use crate::sync::{SUM_WORDS, Word};
 
 /// Position of the complement of the minimum in a histogram's words.
@@ -44,38 +46,37 @@ enum Numbers<'s> {
         /// Reads them. Through a pointer, so that an image in which nobody gives any is linked
         /// without it.
         #[cfg(feature = "wire")]
-        read: fn(&Counts<'_>, Number) -> u64,
+        reader: &'static Reader,
     },
 }
 
-/// One of the numbers of a distribution.
+/// What frames hold of a distribution before its counts.
 #[cfg(feature = "wire")]
 #[derive(Debug, Clone, Copy)]
-enum Number {
-    Sum,
-    /// 1 unless there are minimum and maximum.
-    Min,
-    /// 0 unless there are minimum and maximum.
-    Max,
-    /// The zero bucket, the buckets, the overflow bucket.
-    Count { i: usize, buckets: usize },
-    /// All counts together.
-    Counts { buckets: usize },
+pub(crate) struct Head {
+    pub(crate) sum: u64,
+    /// Smallest and largest raw value; 1 and 0 unless there are both.
+    pub(crate) min: u64,
+    pub(crate) max: u64,
 }
 
-/// Reads one of the numbers that were given.
+/// How to read numbers that were given.
 #[cfg(feature = "wire")]
-fn read_given(counts: &Counts<'_>, number: Number) -> u64 {
-    let extremes = counts.min.zip(counts.max);
-    match number {
-        Number::Sum => counts.sum,
-        Number::Min => extremes.map_or(1, |(min, _)| min),
-        Number::Max => extremes.map_or(0, |(min, max)| if max < min { min } else { max }),
-        Number::Count { i, buckets } => count_of(counts, buckets, i),
-        Number::Counts { buckets } => (0..buckets.wrapping_add(2))
-            .fold(0, |sum: u64, i| sum.wrapping_add(count_of(counts, buckets, i))),
-    }
+#[derive(Debug)]
+struct Reader {
+    head: fn(&Counts<'_>) -> Head,
+    /// Takes the number of buckets.
+    count: fn(&Counts<'_>, usize, usize) -> u64,
 }
+
+#[cfg(feature = "wire")]
+static READER: Reader = Reader {
+    head: |counts| {
+        let (min, max) = counts.min.zip(counts.max).unwrap_or((1, 0));
+        Head { sum: counts.sum, min, max }
+    },
+    count: count_of,
+};
 
 /// Returns count `i` of those given: the zero bucket, the buckets, the overflow bucket.
 fn count_of(counts: &Counts<'_>, buckets: usize, i: usize) -> u64 {
@@ -129,7 +130,7 @@ impl<'s> Distribution<'s> {
         let numbers = Numbers::Given {
             counts,
             #[cfg(feature = "wire")]
-            read: read_given,
+            reader: &READER,
         };
         Self { geometry, numbers }
     }
@@ -176,16 +177,12 @@ impl<'s> Distribution<'s> {
         }
     }
 
-    /// Returns the smallest and the largest raw value, 1 and 0 unless there are both.
+    /// Returns what frames hold before the counts.
     #[cfg(feature = "wire")]
-    pub(crate) fn extremes(&self) -> (u64, u64) {
+    pub(crate) fn head(&self) -> Head {
         match &self.numbers {
-            Numbers::Live(run) => match live_extremes(run) {
-                // Recorders raise the maximum last.
-                Some((min, max)) => (min, if max < min { min } else { max }),
-                None => (1, 0),
-            },
-            Numbers::Given { counts, read } => (read(counts, Number::Min), read(counts, Number::Max)),
+            Numbers::Live(run) => live_head(run),
+            Numbers::Given { counts, reader } => (reader.head)(counts),
         }
     }
 
@@ -227,23 +224,14 @@ impl<'s> Distribution<'s> {
         }
     }
 
-    /// As [`sum`](Self::sum), for frames.
-    #[cfg(feature = "wire")]
-    pub(crate) fn sent_sum(&self) -> u64 {
-        match &self.numbers {
-            Numbers::Live(run) => run.sum(),
-            Numbers::Given { counts, read } => read(counts, Number::Sum),
-        }
-    }
-
     /// Returns word `i` of those that count, for frames: the zero bucket, the buckets, the
     /// overflow bucket.
     #[cfg(feature = "wire")]
     pub(crate) fn sent_count(&self, i: usize) -> u64 {
         match &self.numbers {
             Numbers::Live(run) => widen(run.total(ZERO_WORD.wrapping_add(i))),
-            Numbers::Given { counts, read } => {
-                read(counts, Number::Count { i, buckets: self.geometry.len as usize })
+            Numbers::Given { counts, reader } => {
+                (reader.count)(counts, self.geometry.len as usize, i)
             }
         }
     }
@@ -272,11 +260,11 @@ impl<'s> Distribution<'s> {
     /// Returns the low bits of the number of values, in a few cycles for each bucket.
     #[cfg(feature = "wire")]
     pub(crate) fn count_low(&self) -> u32 {
-        let buckets = self.geometry.len as usize;
-        match &self.numbers {
-            Numbers::Live(run) => run.sum_low(ZERO_WORD, buckets.wrapping_add(2)),
-            Numbers::Given { counts, read } => low(read(counts, Number::Counts { buckets })),
+        let words = (self.geometry.len as usize).wrapping_add(2);
+        if let Numbers::Live(run) = &self.numbers {
+            return run.sum_low(ZERO_WORD, words);
         }
+        (0..words).fold(0, |sum: u32, i| sum.wrapping_add(low(self.sent_count(i))))
     }
 }
 
@@ -284,6 +272,26 @@ impl<'s> Distribution<'s> {
 #[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
 const fn low(bits: u64) -> u32 {
     bits as u32
+}
+
+/// Reads sum, minimum and maximum, in this order in each lane.
+#[cfg(feature = "wire")]
+fn live_head(run: &Run<'_>) -> Head {
+    let (mut sum, mut stored, mut max) = (0u64, 0, 0);
+    for lane in run.lanes() {
+        if let Some((cells, [min_cell, max_cell, ..])) = lane.split_first_chunk() {
+            sum = sum.wrapping_add(read_sum(cells));
+            stored = min_cell.load().max(stored);
+            max = max_cell.load().max(max);
+        }
+    }
+    let (stored, max) = (widen(stored), widen(max));
+    if stored == 0 && max == 0 {
+        return Head { sum, min: 1, max: 0 };
+    }
+    let min = u64::from(u32::MAX).wrapping_sub(stored);
+    // Recorders raise the maximum last.
+    Head { sum, min, max: max.max(min) }
 }
 
 /// Returns the smallest and the largest value; the smallest is read first.

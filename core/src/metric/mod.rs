@@ -26,6 +26,8 @@ pub use description::{Describe, Description};
 pub use descriptor::{BITS_ABSOLUTE, Descriptor, LABELS_MAX, Labels};
 pub use dimension::{CELLS_MAX, DIMENSIONS_MAX, Dimension, Dimensions};
 #[cfg(feature = "wire")]
+#[cfg(feature = "wire")]
+pub(crate) use distribution::Head;
 pub(crate) use distribution::ZERO_WORD;
 pub use distribution::{Counts, Distribution};
 pub use exclusive::{Claim, Exclusive, Takeable};

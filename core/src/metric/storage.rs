@@ -175,7 +175,7 @@ impl<'r> Run<'r> {
         self.words.get(lane.wrapping_mul(self.stride())..)
     }
 
-    fn lanes(&self) -> impl Iterator<Item = &'r [Cell]> + use<'r> {
+    pub(super) fn lanes(&self) -> impl Iterator<Item = &'r [Cell]> + use<'r> {
         let run = *self;
         (0..LANES).filter_map(move |lane| run.tail_of_lane(lane)?.get(..run.len()))
     }

@@ -156,7 +156,7 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
     /// ```
     #[must_use]
     pub const fn with_full_address(mut self) -> Self {
-        self.state.full_address = true;
+        self.state.address_fully();
         self
     }
 

@@ -24,8 +24,8 @@ impl Event {
 
     /// Appends the body.
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        out.uvarint(self.registry_full.into());
-        out.uvarint(self.frames_dropped.into());
-        out.uvarint(self.epoch_collisions.into());
+        out.uvarint32(self.registry_full);
+        out.uvarint32(self.frames_dropped);
+        out.uvarint32(self.epoch_collisions);
     }
 }

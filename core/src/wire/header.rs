@@ -237,21 +237,46 @@ impl<'a> Header<'a> {
 
     /// Appends the header; the ADDRESSED flag follows `address`.
     pub(super) fn write(&self, out: &mut Writer<'_>) {
-        out.u8((VERSION << 4) | self.frame_type.code());
         match self.address {
-            Address::Short(nonce) => {
-                out.u8(self.flags.0 & !Flags::ADDRESSED.0);
-                out.u32le(nonce);
-            }
+            Address::Short(nonce) => write_short(self.frame_type, self.flags, nonce, out),
             Address::Full { origin, epoch } => {
-                out.u8(self.flags.0 | Flags::ADDRESSED.0);
-                write_origin(origin, out);
-                out.u64le(epoch.to_u64());
+                write_full(self.frame_type, self.flags, origin, epoch, out);
             }
         }
-        out.uvarint(u64::from(self.dictionary.len));
-        out.u32le(self.dictionary.hash);
-        out.uvarint(self.seq);
-        out.uvarint(self.uptime);
+        write_position(self.dictionary, self.seq, self.uptime, out);
     }
+}
+
+/// Appends what comes before the dictionary, with the nonce of the epoch.
+pub(super) fn write_short(frame_type: FrameType, flags: Flags, nonce: u32, out: &mut Writer<'_>) {
+    out.u8((VERSION << 4) | frame_type.code());
+    out.u8(flags.0 & !Flags::ADDRESSED.0);
+    out.u32le(nonce);
+}
+
+/// Appends what comes before the dictionary, with origin and epoch.
+pub(super) fn write_full(
+    frame_type: FrameType,
+    flags: Flags,
+    origin: &[u8],
+    epoch: Epoch,
+    out: &mut Writer<'_>,
+) {
+    out.u8((VERSION << 4) | frame_type.code());
+    out.u8(flags.0 | Flags::ADDRESSED.0);
+    write_origin(origin, out);
+    out.u64le(epoch.to_u64());
+}
+
+/// Appends the rest of the header.
+pub(super) fn write_position(
+    dictionary: Dictionary,
+    seq: u64,
+    uptime: u64,
+    out: &mut Writer<'_>,
+) {
+    out.uvarint32(dictionary.len);
+    out.u32le(dictionary.hash);
+    out.uvarint(seq);
+    out.uvarint(uptime);
 }

@@ -135,10 +135,10 @@ impl<'a> Hello<'a> {
         out.uvarint(self.epoch.to_u64());
         out.uvarint(self.build_id);
         out.u8(self.reset_reason.code());
-        out.uvarint(self.boot_count.into());
-        out.uvarint(self.tick_hz.into());
-        out.uvarint(self.metrics.into());
-        out.uvarint(self.max_frame.into());
+        out.uvarint32(self.boot_count);
+        out.uvarint32(self.tick_hz);
+        out.uvarint32(self.metrics);
+        out.uvarint32(self.max_frame);
     }
 }
 

@@ -44,7 +44,7 @@ impl Parts<'_> {
             self.state.write_header(frame_type, flags, &mut frame.out);
             match &mut plan {
                 Pending::None => {}
-                Pending::Hello => self.state.hello().write(&mut frame.out),
+                Pending::Hello => self.state.write_hello(&mut frame.out),
                 Pending::Dict(count) => *count = self.dict(source, frame, *count),
                 Pending::Event => self.state.event.write(&mut frame.out),
                 Pending::Data => self.data(source, &mut out),

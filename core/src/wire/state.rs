@@ -3,7 +3,9 @@
 use super::dict::DictionaryHash;
 use super::event::Event;
 use super::frame::{CRC_LEN, FRAME_LEN_MAX};
-use super::header::{Address, Dictionary, Flags, FrameType, Header, METRICS_MAX};
+use super::header::{
+    Dictionary, Flags, FrameType, METRICS_MAX, write_full, write_position, write_short,
+};
 use super::hello::Hello;
 use super::identity::Identity;
 use super::schedule::{Schedule, Turn};
@@ -74,8 +76,6 @@ pub(super) struct State {
     eventful: bool,
     /// Whether the stream may have half a frame in it.
     pub(super) flush: bool,
-    /// Whether the values go with a full address.
-    pub(super) full_address: bool,
     /// Whether all counts are taken as 32-bit words.
     pub(super) all_wrap: bool,
     /// Whether a report is under way.
@@ -95,6 +95,9 @@ pub(super) struct State {
     pub(super) seq: u64,
     /// As given to the report.
     pub(super) uptime: u64,
+    /// Writes the beginning of a header with a full address; `None` for the short epoch. A pointer,
+    /// so that an image without full addresses is linked without it.
+    address: Option<fn(&Identity, FrameType, Flags, &mut Writer<'_>)>,
     /// Of the metrics that this report may mention.
     pub(super) dictionary: DictionaryHash,
     /// Entries that were sent at least once.
@@ -128,7 +131,7 @@ impl State {
         greeted: false,
         eventful: false,
         flush: false,
-        full_address: false,
+        address: None,
         all_wrap: false,
         active: false,
         begun: false,
@@ -292,37 +295,40 @@ impl State {
         }
     }
 
+    /// Puts origin and epoch into every header.
+    pub(super) const fn address_fully(&mut self) {
+        self.address = Some(|identity, frame_type, flags, out| {
+            let Identity { origin, epoch, .. } = identity;
+            write_full(frame_type, flags, origin.as_bytes(), *epoch, out);
+        });
+    }
+
     /// Appends the header of a frame with the next number.
     #[inline(never)]
     pub(super) fn write_header(&self, frame_type: FrameType, flags: Flags, out: &mut Writer<'_>) {
-        let Identity { origin, epoch, .. } = &self.identity;
-        let address = if self.full_address {
-            Address::Full { origin: origin.as_bytes(), epoch: *epoch }
-        } else {
-            Address::Short(epoch.nonce)
-        };
-        let header = Header {
-            frame_type,
-            flags,
-            address,
-            dictionary: Dictionary { len: self.dictionary.len(), hash: self.dictionary.value() },
-            seq: self.seq,
-            uptime: self.uptime,
-        };
-        header.write(out);
+        match self.address {
+            None => write_short(frame_type, flags, self.identity.epoch.nonce, out),
+            Some(write) => write(&self.identity, frame_type, flags, out),
+        }
+        let dictionary =
+            Dictionary { len: self.dictionary.len(), hash: self.dictionary.value() };
+        write_position(dictionary, self.seq, self.uptime, out);
     }
 
-    pub(super) fn hello(&self) -> Hello<'_> {
+    /// Appends the body of a HELLO.
+    pub(super) fn write_hello(&self, out: &mut Writer<'_>) {
+        let identity = &self.identity;
         Hello {
-            origin: self.identity.origin.as_bytes(),
-            epoch: self.identity.epoch,
-            build_id: self.identity.build_id,
-            reset_reason: self.identity.reset_reason,
-            boot_count: self.identity.boot_count,
-            tick_hz: self.identity.tick_hz.max(1),
+            origin: identity.origin.as_bytes(),
+            epoch: identity.epoch,
+            build_id: identity.build_id,
+            reset_reason: identity.reset_reason,
+            boot_count: identity.boot_count,
+            tick_hz: identity.tick_hz.max(1),
             metrics: self.dictionary.len(),
             max_frame: u32::from(self.max_frame),
         }
+        .write(out);
     }
 
     /// Appends the entry of a metric as it is sent: with the bits of its words, and without help
@@ -330,6 +336,7 @@ impl State {
     ///
     /// Always the same for the same metric, as the hash of the dictionary wants it.
     #[inline(never)]
+    #[expect(clippy::cast_possible_truncation, reason = "at most FRAME_LEN_MAX")]
     pub(super) fn write_entry(
         &self,
         sample: &Sample<'_>,
@@ -343,21 +350,20 @@ impl State {
             Wrapping::Widened { .. } => Some(WIDENED_BITS),
             Wrapping::Raw => Some(WORD_BITS),
         };
+        let mark = out.len();
         let mut help = true;
         loop {
-            let mut counter = Writer::new(&mut []);
-            sample.description.write(help, &mut counter);
-            let len = counter.len();
+            sample.description.write(help, out);
+            let len = out.len().wrapping_sub(mark);
             // Of frames' lengths, the varint has two bytes at most.
             if len.wrapping_add(if len < 0x80 { 1 } else { 2 }) <= room {
-                out.uvarint(len as u64);
-                let body = out.len();
-                sample.description.write(help, out);
                 if let Some(bits) = bits {
-                    out.patch(body, |_| bits);
+                    out.patch(mark, |_| bits);
                 }
+                out.insert(mark, len as u32);
                 return true;
             }
+            out.truncate(mark);
             if !core::mem::take(&mut help) {
                 out.u8(0);
                 return false;

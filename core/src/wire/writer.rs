@@ -8,7 +8,7 @@ use super::hello::Hello;
 use super::widen::Widener;
 use super::{cobs, crc::crc32c};
 use crate::metric::bytes::{Writer, zigzag};
-use crate::metric::{Descriptor, Distribution, Value};
+use crate::metric::{Descriptor, Distribution, Head, Value};
 
 /// Position of the flags in a frame.
 const FLAGS_AT: usize = 1;
@@ -358,8 +358,8 @@ fn write_histogram(
     value: &Distribution<'_>,
     widener: &mut Widener<'_>,
 ) -> u32 {
-    out.uvarint(value.sent_sum());
-    let (min, max) = value.extremes();
+    let Head { sum, min, max } = value.head();
+    out.uvarint(sum);
     out.uvarint(min);
     out.uvarint(max);
     let len = value.geometry().len;
