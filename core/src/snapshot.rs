@@ -6,7 +6,7 @@
 
 use core::ops::ControlFlow;
 
-use crate::metric::{Descriptor, Group, Metrics, Sample};
+use crate::metric::{Descriptor, Group, Metrics, Place, Sample};
 use crate::registry::{Registry, RegistryView};
 
 /// Something that can be read: a group, a registry, an array of groups, a fleet.
@@ -124,7 +124,7 @@ impl Source for Group<'_> {
         from: u32,
         visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.visit_from(from, 0, 0, visitor)
+        self.visit_from(from, &mut Place::default(), visitor)
     }
 }
 
@@ -139,18 +139,8 @@ impl Source for [Group<'_>] {
         from: u32,
         visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let (mut id, mut word) = (0u32, 0u32);
-        for group in self {
-            let skip = from.saturating_sub(id);
-            if skip < group.metrics() {
-                group.visit_from(skip, id, word, visitor)?;
-            }
-            id = id.wrapping_add(group.metrics());
-            #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
-            let words = group.words() as u32;
-            word = word.wrapping_add(words);
-        }
-        ControlFlow::Continue(())
+        let mut place = Place::default();
+        self.iter().try_for_each(|group| group.visit_from(from, &mut place, visitor))
     }
 }
 
@@ -217,6 +207,6 @@ impl<M: Metrics> Source for M {
         from: u32,
         visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        self.group().visit_from(from, 0, 0, visitor)
+        self.group().visit_from(from, &mut Place::default(), visitor)
     }
 }

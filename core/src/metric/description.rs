@@ -239,7 +239,7 @@ impl<'a> Walk<'a> {
             buckets.first = (first >> 1).cast_signed() ^ -(first & 1).cast_signed();
             buckets.len = self.number();
         }
-        Kind::from_code(code, buckets).unwrap_or(Kind::Counter)
+        Kind::of_code(code, buckets)
     }
 
     /// Reads up to the help.

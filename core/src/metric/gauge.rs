@@ -125,12 +125,10 @@ impl Stored for f64 {
     }
 }
 
-/// Reads the word of a gauge of `kind`.
-pub(crate) fn stored_value(kind: Kind, run: &Run<'_>) -> Value<'static> {
-    let Some(cell) = run.only() else { return Value::Null };
-    let word = cell.load();
+/// Returns the value of a metric of one word.
+pub(crate) fn stored_value(kind: Kind, word: Word) -> Value<'static> {
     match kind {
-        Kind::GaugeInt => Value::Signed(signed(word)),
+        Kind::UpDown | Kind::GaugeInt => Value::Signed(signed(word)),
         Kind::GaugeFloat => f32::from_word(word).sample(),
         #[cfg(target_has_atomic = "64")]
         Kind::GaugeDouble => f64::from_word(word).sample(),

@@ -21,16 +21,12 @@ pub(crate) const fn words_of(kind: Kind) -> usize {
 }
 
 /// Reads the live value of a metric.
-#[allow(clippy::useless_conversion, reason = "a word is u32 on some targets, u64 on others")]
 pub(crate) fn live_value<'r>(kind: Kind, run: Run<'r>) -> Value<'r> {
-    match kind {
-        Kind::Counter | Kind::Meter => Value::Unsigned(u64::from(run.total(0))),
-        Kind::UpDown => Value::Signed(super::counter::signed(run.total(0))),
-        Kind::Histogram(buckets) | Kind::Timer(buckets) => {
-            Value::Distribution(Distribution::live(buckets, run))
-        }
-        gauge => stored_value(gauge, &run),
+    if let Some(buckets) = kind.buckets() {
+        return Value::Distribution(Distribution::live(buckets, run));
     }
+    let adds_up = matches!(kind, Kind::Counter | Kind::Meter | Kind::UpDown);
+    stored_value(kind, if adds_up { run.total(0) } else { run.set() })
 }
 
 /// A view of a declared group: its entries in flash and its words.
@@ -165,19 +161,35 @@ impl<'r> Group<'r> {
         }
     }
 
-    /// Calls `visitor` for every metric from `from` on; ids and words count from the given bases.
-    pub(crate) fn visit_from<'s>(
+    /// Calls `visitor` for every metric.
+    pub(crate) fn visit_all<'s>(
         &self,
-        from: u32,
-        id_base: u32,
-        word_base: u32,
         visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
     ) -> ControlFlow<()>
     where
         'r: 's,
     {
-        let (mut id, mut word) = (id_base, word_base);
-        let first = id_base.wrapping_add(from);
+        self.visit_from(0, &mut Place::default(), visitor)
+    }
+
+    /// Calls `visitor` for every metric from `from` on, where the first of the group is at `place`,
+    /// and moves that behind the group.
+    #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
+    pub(crate) fn visit_from<'s>(
+        &self,
+        from: u32,
+        place: &mut Place,
+        visitor: &mut dyn FnMut(Sample<'s>) -> ControlFlow<()>,
+    ) -> ControlFlow<()>
+    where
+        'r: 's,
+    {
+        let behind = place.id.wrapping_add(self.metrics());
+        if from >= behind {
+            place.id = behind;
+            place.word = place.word.wrapping_add(self.words() as u32);
+            return ControlFlow::Continue(());
+        }
         let mut rest = self.run;
         for body in Entries::new(self.declaration.entries) {
             let kind = description::kind(body);
@@ -186,12 +198,12 @@ impl<'r> Group<'r> {
             for cell in 0..family.max(1) {
                 let run;
                 (run, rest) = rest.split(words);
-                if id >= first {
+                if place.id >= from {
                     visitor(Sample {
-                        id,
+                        id: place.id,
                         cell,
                         family,
-                        word,
+                        word: place.word,
                         kind,
                         description: Description::encoded(
                             body,
@@ -201,14 +213,20 @@ impl<'r> Group<'r> {
                         value: live_value(kind, run),
                     })?;
                 }
-                #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
-                let words = words as u32;
-                word = word.wrapping_add(words);
+                place.word = place.word.wrapping_add(words as u32);
             }
-            id = id.wrapping_add(1);
+            place.id = place.id.wrapping_add(1);
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Where a metric is in its source.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place {
+    pub(crate) id: u32,
+    /// Words before it, of one lane.
+    pub(crate) word: u32,
 }
 
 /// A declared group as its struct: implemented by [`metrics!`](crate::metrics).

@@ -115,6 +115,9 @@ impl Buckets {
     }
 }
 
+/// Largest code of a kind on the wire.
+const CODE_MAX: u8 = 8;
+
 /// The kind of a metric, with its bucket geometry where it has one.
 ///
 /// ```
@@ -126,25 +129,26 @@ impl Buckets {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
+#[repr(u32)]
 pub enum Kind {
     /// Events so far; only grows.
-    Counter,
+    Counter = 0,
     /// A number that goes up and down by steps; lanes add up; exported as a gauge.
-    UpDown,
+    UpDown = 1,
     /// A signed integer that is set.
-    GaugeInt,
+    GaugeInt = 2,
     /// An unsigned integer that is set.
-    GaugeUint,
+    GaugeUint = 3,
     /// A 32-bit floating-point number that is set.
-    GaugeFloat,
+    GaugeFloat = 4,
     /// A 64-bit floating-point number that is set.
-    GaugeDouble,
+    GaugeDouble = 8,
     /// Events so far, of which readers also want rates.
-    Meter,
+    Meter = 5,
     /// A distribution of values.
-    Histogram(Buckets),
+    Histogram(Buckets) = 6,
     /// A distribution of durations, with rates of its count.
-    Timer(Buckets),
+    Timer(Buckets) = 7,
 }
 
 impl Kind {
@@ -210,7 +214,7 @@ impl Kind {
                 None => return None,
             }
         }
-        Self::from_code(code, buckets)
+        if code > CODE_MAX { None } else { Some(Self::of_code(code, buckets)) }
     }
 
     /// Returns whether the kind of this code has buckets.
@@ -218,10 +222,10 @@ impl Kind {
         code == 6 || code == 7
     }
 
-    /// Returns the kind of this code; `buckets` is of no account if it has none.
-    pub(super) const fn from_code(code: u8, buckets: Buckets) -> Option<Self> {
-        Some(match code {
-            0 => Self::Counter,
+    /// Returns the kind of this code, a counter for an unknown one; `buckets` is of no account if it
+    /// has none.
+    pub(super) const fn of_code(code: u8, buckets: Buckets) -> Self {
+        match code {
             1 => Self::UpDown,
             2 => Self::GaugeInt,
             3 => Self::GaugeUint,
@@ -229,8 +233,8 @@ impl Kind {
             5 => Self::Meter,
             6 => Self::Histogram(buckets),
             7 => Self::Timer(buckets),
-            8 => Self::GaugeDouble,
-            _ => return None,
-        })
+            CODE_MAX => Self::GaugeDouble,
+            _ => Self::Counter,
+        }
     }
 }

@@ -34,7 +34,7 @@ pub use exclusive::{Claim, Exclusive, Takeable};
 pub(crate) use gauge::Stored;
 pub use gauge::{Gauge, GaugeValue};
 pub use group::{Group, Metrics};
-pub(crate) use group::{live_value, words_of};
+pub(crate) use group::{Place, live_value, words_of};
 pub use histogram::{Histogram, Timer, TimerGuard};
 pub use kind::{BUCKETS_MAX, Buckets, Kind, SCALE_MAX};
 pub use label::{Family, FamilyMember, Label, LabelSet};

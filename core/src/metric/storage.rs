@@ -192,6 +192,12 @@ impl<'r> Run<'r> {
         self.words.first()
     }
 
+    /// Returns the word of a metric that is set, 0 if there is none.
+    #[inline]
+    pub(super) fn set(&self) -> Word {
+        self.only().map_or(0, Cell::load)
+    }
+
     /// Returns word `i` summed over the lanes, wrapping; 0 if there is none.
     #[inline]
     pub(crate) fn total(&self, i: usize) -> Word {

@@ -109,7 +109,7 @@ impl RegistryView<'_> {
             Slot::Link { name, metric, .. } => {
                 check(&metric.shape.describe(name.as_str(self.rendered)))
             }
-            Slot::Group(group) => group.visit_from(0, 0, 0, &mut |sample| {
+            Slot::Group(group) => group.visit_all(&mut |sample| {
                 if sample.cell == 0 {
                     check(&sample.descriptor())
                 } else {

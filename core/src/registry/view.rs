@@ -16,7 +16,7 @@ use crate::error::RegisterError;
 use crate::metric::Describe as _;
 use crate::metric::{
     Counter, Description, Family, FamilyMember, Gauge, GaugeValue, Group, Histogram, Kind,
-    LabelSet, Layout, Meter, Run, Sample, Timer, Unit, UpDown, live_value,
+    LabelSet, Layout, Meter, Place, Run, Sample, Timer, Unit, UpDown, live_value,
 };
 use crate::name::{check_label_name, is_branch_of};
 use crate::sync::{Cell, registering};
@@ -232,7 +232,7 @@ impl<'r> RegistryView<'r> {
                 return Ok(());
             }
             let mut conflict = None;
-            let _ = group.visit_from(0, 0, 0, &mut |new| {
+            let _ = group.visit_all(&mut |new| {
                 let new = new.descriptor();
                 conflict = self.conflict(new.name);
                 #[cfg(feature = "std")]
@@ -410,8 +410,9 @@ impl<'r> RegistryView<'r> {
                 Slot::Metric(metric) => visitor(metric.name.as_str(self.rendered), false)?,
                 #[cfg(feature = "std")]
                 Slot::Link { name, .. } => visitor(name.as_str(self.rendered), false)?,
-                Slot::Group(group) => group
-                    .visit_from(0, 0, 0, &mut |sample| visitor(sample.descriptor().name, true))?,
+                Slot::Group(group) => {
+                    group.visit_all(&mut |sample| visitor(sample.descriptor().name, true))?;
+                }
             }
         }
         ControlFlow::Continue(())
@@ -460,37 +461,33 @@ impl<'r> RegistryView<'r> {
         from: u32,
         visitor: &mut dyn FnMut(Sample<'r>) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        let (mut id, mut word) = (0u32, 0u32);
+        let mut place = Place::default();
         for slot in self.filled() {
-            let (metrics, words) = match slot {
+            let words = match slot {
                 Slot::Metric(metric) => {
-                    if id >= from {
+                    if place.id >= from {
                         let name = metric.name.as_str(self.rendered);
-                        let run = self.run(metric);
-                        visit_cells(&metric.shape, name, run, id, word, visitor)?;
+                        visit_cells(&metric.shape, name, self.run(metric), place, visitor)?;
                     }
-                    (1, metric.shape.words())
+                    metric.shape.words()
                 }
                 #[cfg(feature = "std")]
                 Slot::Link { name, metric, run } => {
-                    if id >= from {
+                    if place.id >= from {
                         let name = name.as_str(self.rendered);
-                        visit_cells(&metric.shape, name, *run, id, word, visitor)?;
+                        visit_cells(&metric.shape, name, *run, place, visitor)?;
                     }
-                    (1, run.len())
+                    run.len()
                 }
                 Slot::Group(group) => {
-                    let skip = from.saturating_sub(id);
-                    if skip < group.metrics() {
-                        group.visit_from(skip, id, word, visitor)?;
-                    }
-                    (group.metrics(), group.words())
+                    group.visit_from(from, &mut place, visitor)?;
+                    continue;
                 }
             };
-            id = id.wrapping_add(metrics);
+            place.id = place.id.wrapping_add(1);
             #[expect(clippy::cast_possible_truncation, reason = "storage is far below 2^32")]
             let words = words as u32;
-            word = word.wrapping_add(words);
+            place.word = place.word.wrapping_add(words);
         }
         ControlFlow::Continue(())
     }
@@ -501,8 +498,7 @@ fn visit_cells<'r>(
     shape: &'r Shape,
     name: &'r str,
     run: Run<'r>,
-    id: u32,
-    word: u32,
+    Place { id, word }: Place,
     visitor: &mut dyn FnMut(Sample<'r>) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let (kind, family) = (shape.kind, shape.family());
