@@ -113,26 +113,20 @@ impl<'b> Writer<'b> {
         self.uvarint(value as u64);
     }
 
-    /// Puts a varint in front of what was written from `at` on.
+    /// Puts a varint in front of what was written from `at` on, which moves on.
     #[cfg(feature = "wire")]
     #[cfg_attr(not(feature = "std"), inline(never))]
-    pub(crate) fn insert(&mut self, mut at: usize, mut value: u32) {
-        loop {
-            let rest = value >> 7;
-            let mut byte = value as u8 & 0x7f;
-            if rest > 0 {
-                byte |= 0x80;
-            }
-            // All that is behind moves on by one.
-            self.u8(0);
-            for place in self.buffer.get_mut(at..self.len).unwrap_or_default() {
+    pub(crate) fn insert(&mut self, at: usize, value: u32) {
+        let mut byte = value as u8;
+        if value >= 0x80 {
+            self.insert(at, value >> 7);
+            byte |= 0x80;
+        }
+        self.u8(0);
+        if let Some(moving) = self.buffer.get_mut(at..self.len) {
+            for place in moving {
                 core::mem::swap(place, &mut byte);
             }
-            if rest == 0 {
-                return;
-            }
-            value = rest;
-            at = at.saturating_add(1);
         }
     }
 

@@ -67,6 +67,8 @@ struct Reader {
     head: fn(&Counts<'_>) -> Head,
     /// Takes the number of buckets.
     count: fn(&Counts<'_>, usize, usize) -> u64,
+    /// Reads the low bits of all counts together; takes their number.
+    low: fn(&Counts<'_>, usize) -> u32,
 }
 
 #[cfg(feature = "wire")]
@@ -76,6 +78,11 @@ static READER: Reader = Reader {
         Head { sum: counts.sum, min, max }
     },
     count: count_of,
+    low: |counts, words| {
+        (0..words).fold(0, |sum: u32, i| {
+            sum.wrapping_add(low(count_of(counts, words.wrapping_sub(2), i)))
+        })
+    },
 };
 
 /// Returns count `i` of those given: the zero bucket, the buckets, the overflow bucket.
@@ -261,10 +268,10 @@ impl<'s> Distribution<'s> {
     #[cfg(feature = "wire")]
     pub(crate) fn count_low(&self) -> u32 {
         let words = (self.geometry.len as usize).wrapping_add(2);
-        if let Numbers::Live(run) = &self.numbers {
-            return run.sum_low(ZERO_WORD, words);
+        match &self.numbers {
+            Numbers::Live(run) => run.sum_low(ZERO_WORD, words),
+            Numbers::Given { counts, reader } => (reader.low)(counts, words),
         }
-        (0..words).fold(0, |sum: u32, i| sum.wrapping_add(low(self.sent_count(i))))
     }
 }
 

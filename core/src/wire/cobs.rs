@@ -23,17 +23,12 @@ pub(super) const fn start(capacity: usize) -> usize {
 
 /// Encodes the `len` bytes at `start` in place: 0x00, COBS, 0x00 from the beginning of the buffer.
 ///
-/// Returns the length of all that, or `None` if `start` is smaller than [`start`] says for `len`
-/// or the buffer ends too early.
+/// Returns the length of all that, or `None` if `start` was too small, with [`start`] as a bound, or
+/// the buffer ends too early.
 #[inline(never)]
 pub(super) fn encode_in_place(buffer: &mut [u8], start: usize, len: usize) -> Option<usize> {
-    // A byte is written at most at 2 + i + i / 254 once i bytes were read, which is before the
-    // next byte to read.
-    if start < self::start(len) {
-        return None;
-    }
     let cells = Cell::from_mut(buffer).as_slice_of_cells();
-    let frame = cells.get(start..start.checked_add(len)?)?;
+    let frame = cells.get(start..)?.get(..len)?;
     let mut out = cells.iter();
     out.next()?.set(0);
     // The place of the code of the piece under way, and that code so far.
@@ -51,6 +46,11 @@ pub(super) fn encode_in_place(buffer: &mut [u8], start: usize, len: usize) -> Op
         }
     }
     place.set(code);
+    // A byte is written at most at 2 + i + i / 254 once i bytes were read: before the next one to
+    // read, if that is so at the end.
+    if out.len() < cells.len().wrapping_sub(start.wrapping_add(len)) {
+        return None;
+    }
     out.next()?.set(0);
     Some(cells.len().wrapping_sub(out.len()))
 }

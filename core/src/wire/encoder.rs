@@ -4,7 +4,7 @@ use super::cobs;
 use super::event::Event;
 use super::frame::CRC_LEN;
 use super::identity::Identity;
-use super::parts::Parts;
+use super::parts::{Frames, Parts};
 use super::request::Request;
 use super::state::{FRAME_LEN_MIN, METRICS_LEN, SHORT_HEADER_LEN_MAX, State};
 use super::widen::WIDENED_BITS;
@@ -299,7 +299,8 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
         source: &dyn Source,
         buffer: &'b mut [u8],
     ) -> Option<&'b [u8]> {
-        let len = self.parts().next_frame(source, buffer)?;
+        let room = buffer.len();
+        let len = self.frames(&mut *buffer, 0, room).next(source)?;
         buffer.get(..len)
     }
 
@@ -327,14 +328,11 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
         source: &dyn Source,
         buffer: &'b mut [u8],
     ) -> Option<&'b [u8]> {
-        let capacity = cobs::capacity(buffer.len());
-        let start = cobs::start(capacity);
-        let (_, room) = buffer.split_at_mut_checked(start)?;
-        let (room, _) = room.split_at_mut_checked(capacity)?;
-        let len = self.parts().next_frame(source, room)?;
+        let room = cobs::capacity(buffer.len());
+        let start = cobs::start(room);
+        let len = self.frames(&mut *buffer, start, room).next_on_stream(source)?;
         // On a new stream, or with half a frame in front of us, the first 0x00 goes out too.
         let from = usize::from(!self.state.flush);
-        let len = cobs::encode_in_place(buffer, start, len)?;
         buffer.get(from..len)
     }
 
@@ -356,6 +354,10 @@ impl<const METRICS: usize, const WORDS: usize> Encoder<METRICS, WORDS> {
 
     fn parts(&mut self) -> Parts<'_> {
         Parts { state: &mut self.state, last: &mut self.last, wraps: &mut self.wraps }
+    }
+
+    fn frames<'e>(&'e mut self, buffer: &'e mut [u8], start: usize, room: usize) -> Frames<'e> {
+        Frames { parts: self.parts(), buffer, start, room }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use core::ops::ControlFlow;
 
+use super::cobs;
 use super::header::{Flags, FrameType, METRICS_MAX};
 use super::state::{Cursor, Pending, State};
 use super::widen::Widener;
-use super::writer::{Bits, DataWriter, FrameWriter, SETTLED};
+use super::writer::{Bits, DataWriter, Entry, FrameWriter, SETTLED};
 use crate::metric::{Sample, Value};
 use crate::snapshot::Source;
 
@@ -17,55 +18,77 @@ pub(super) struct Parts<'e> {
     pub(super) wraps: &'e mut [u8],
 }
 
-impl Parts<'_> {
-    /// Makes the next frame at the front of `buffer` and returns its length.
+/// Parts with a buffer to make frames in. Whole, because what is passed one by one is constant in
+/// most images, and functions made for constants are longer.
+#[derive(Debug)]
+pub(super) struct Frames<'e> {
+    pub(super) parts: Parts<'e>,
+    pub(super) buffer: &'e mut [u8],
+    /// Where in the buffer frames begin.
+    pub(super) start: usize,
+    /// Longest frame that fits there.
+    pub(super) room: usize,
+}
+
+impl Frames<'_> {
+    /// Makes the next frame for a byte stream and returns its length with both delimiters.
     #[inline(never)]
-    pub(super) fn next_frame(&mut self, source: &dyn Source, buffer: &mut [u8]) -> Option<usize> {
-        if self.state.pending != Pending::None {
-            self.state.failed();
+    pub(super) fn next_on_stream(&mut self, source: &dyn Source) -> Option<usize> {
+        let len = self.next(source)?;
+        cobs::encode_in_place(self.buffer, self.start, len)
+    }
+
+    /// Makes the next frame and returns its length.
+    pub(super) fn next(&mut self, source: &dyn Source) -> Option<usize> {
+        let Self { parts, buffer, start, room } = self;
+        if parts.state.pending != Pending::None {
+            parts.state.failed();
         }
-        let room = buffer.len().min(usize::from(self.state.max_frame));
-        let (buffer, _) = buffer.split_at_mut_checked(room)?;
-        if core::mem::take(&mut self.state.begun) {
-            self.look(source, buffer);
+        let room = usize::from(parts.state.max_frame).min(*room);
+        let buffer = buffer.get_mut(*start..)?.get_mut(..room)?;
+        if core::mem::take(&mut parts.state.begun) {
+            parts.look(source, buffer);
         }
         loop {
-            let mut plan = self.state.plan();
+            let mut plan = parts.state.plan();
             let mut out = DataWriter::with_frame(FrameWriter::empty(buffer));
-            let frame = &mut out.frame;
+            let keyframe = parts.state.turn.keyframe;
             let (frame_type, flags) = match plan {
                 Pending::None => return None,
                 Pending::Hello => (FrameType::Hello, Flags::NONE),
                 Pending::Dict(_) => (FrameType::Dict, Flags::NONE),
                 Pending::Event => (FrameType::Event, Flags::NONE),
-                Pending::Data if self.state.turn.keyframe => (FrameType::Data, Flags::KEYFRAME),
+                Pending::Data if keyframe => (FrameType::Data, Flags::KEYFRAME),
                 Pending::Data => (FrameType::Data, Flags::NONE),
             };
-            self.state.write_header(frame_type, flags, &mut frame.out);
+            let frame = &mut out.frame;
+            parts.state.write_header(frame_type, flags, &mut frame.out);
             match &mut plan {
                 Pending::None => {}
-                Pending::Hello => self.state.write_hello(&mut frame.out),
-                Pending::Dict(count) => *count = self.dict(source, frame, *count),
-                Pending::Event => self.state.event.write(&mut frame.out),
-                Pending::Data => self.data(source, &mut out),
+                Pending::Hello => parts.state.write_hello(&mut frame.out),
+                Pending::Dict(count) => *count = parts.dict(source, frame, *count),
+                Pending::Event => parts.state.event.write(&mut frame.out),
+                Pending::Data => parts.data(source, &mut out),
             }
             if plan == Pending::Dict(0) {
                 // Only with a buffer shorter than `max_frame`.
-                self.state.dropped();
-                self.state.described(1);
+                parts.state.dropped();
+                parts.state.described(1);
                 continue;
             }
             let len = out.frame.seal();
             if len.is_some() {
-                self.state.pending = plan;
-                self.state.seq = self.state.seq.wrapping_add(1);
+                parts.state.pending = plan;
+                parts.state.seq = parts.state.seq.wrapping_add(1);
             } else {
-                self.state.failed();
+                parts.state.failed();
             }
             return len;
         }
     }
+}
 
+impl Parts<'_> {
     /// Takes new metrics into the dictionary, using the buffer for their entries.
     #[inline(never)]
     fn look(&mut self, source: &dyn Source, buffer: &mut [u8]) {
@@ -134,21 +157,22 @@ impl Parts<'_> {
     #[inline(never)]
     fn data(&mut self, source: &dyn Source, out: &mut DataWriter<'_>) {
         let until = self.state.dictionary.len();
-        let from = self.state.cursor;
+        let Cursor { id, cell, index: begin } = self.state.cursor;
         // Metrics before the one that is visited; counted from cell 0 of the first on.
-        let mut index = from.index.saturating_sub(from.cell);
-        let mut stopped = None;
-        let _ = source.visit(from.id, &mut |sample| {
+        let mut index = begin.wrapping_sub(cell);
+        self.state.last = true;
+        let _ = source.visit(id, &mut |sample| {
             if sample.id >= until {
                 return ControlFlow::Break(());
             }
             let place = Cursor { id: sample.id, cell: sample.cell, index };
             index = index.wrapping_add(1);
-            if place.index < from.index || self.push(out, &sample, place.index) {
+            if place.index < begin || self.push(out, &sample, place.index) {
                 return ControlFlow::Continue(());
             }
             if !out.is_empty() {
-                stopped = Some(place);
+                self.state.last = false;
+                self.state.cursor = place;
                 return ControlFlow::Break(());
             }
             // Not even alone in a frame.
@@ -156,12 +180,8 @@ impl Parts<'_> {
             ControlFlow::Continue(())
         });
         out.close();
-        match stopped {
-            Some(place) => self.state.cursor = place,
-            None => {
-                self.state.last = true;
-                out.set_last();
-            }
+        if self.state.last {
+            out.set_last();
         }
     }
 
@@ -175,7 +195,8 @@ impl Parts<'_> {
             return true;
         }
         let mut widener = Widener::of(self.wraps, sample, self.state.all_wrap);
-        let Some(sent) = push_sample(out, sample, bits, &mut widener) else { return false };
+        let entry = Entry::of(sample, bits);
+        let Some(sent) = out.push_entry(&entry, &mut widener) else { return false };
         if let Some(last) = last {
             // The sum is read before the buckets, so it may lack a value that is in a bucket: a
             // distribution is sent once more with the same count before it is left alone.
@@ -197,20 +218,9 @@ impl Parts<'_> {
         let mut nowhere = DataWriter::with_frame(FrameWriter::empty(&mut byte));
         let _ = source.visit(0, &mut |sample| {
             let mut widener = Widener::of(self.wraps, &sample, self.state.all_wrap);
-            let _ = push_sample(&mut nowhere, &sample, Bits::of(&sample.value), &mut widener);
+            let entry = Entry::of(&sample, Bits::of(&sample.value));
+            let _ = nowhere.push_entry(&entry, &mut widener);
             ControlFlow::Continue(())
         });
     }
-}
-
-/// As [`DataWriter::push_widened`].
-#[inline(never)]
-fn push_sample(
-    out: &mut DataWriter<'_>,
-    sample: &Sample<'_>,
-    bits: Bits,
-    widener: &mut Widener<'_>,
-) -> Option<u32> {
-    let cell = (sample.family > 0).then_some(sample.cell);
-    out.push_widened(sample.id, cell, &sample.value, bits, widener)
 }

@@ -96,14 +96,12 @@ impl Schedule {
 
     /// Begins a report.
     pub(super) const fn begin(&mut self) -> Turn {
-        self.since_keyframe = self.since_keyframe.saturating_add(1);
-        self.since_burst = self.since_burst.saturating_add(1);
-        let keyframe = self.keyframe_due || self.since_keyframe >= self.keyframe_interval;
-        let burst = self.since_burst >= self.burst_interval;
+        let keyframe = !count(&mut self.since_keyframe, self.keyframe_interval);
+        let burst = !count(&mut self.since_burst, self.burst_interval);
         if burst {
             self.since_burst = 0;
         }
-        Turn { keyframe, burst }
+        Turn { keyframe: keyframe || self.keyframe_due, burst }
     }
 
     /// Ends a report that went out whole.
@@ -113,6 +111,16 @@ impl Schedule {
             self.since_keyframe = 0;
         }
     }
+}
+
+/// Counts one more unless that reaches `interval`, and tells which.
+const fn count(since: &mut u16, interval: u16) -> bool {
+    let next = *since as u32 + 1;
+    let short = next < interval as u32;
+    if short {
+        *since += 1;
+    }
+    short
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::hello::Hello;
 use super::widen::Widener;
 use super::{cobs, crc::crc32c};
 use crate::metric::bytes::{Writer, zigzag};
-use crate::metric::{Descriptor, Distribution, Head, Value};
+use crate::metric::{Descriptor, Distribution, Head, Sample, Value};
 
 /// Position of the flags in a frame.
 const FLAGS_AT: usize = 1;
@@ -206,7 +206,8 @@ impl<'b> DataWriter<'b> {
         if id >= METRICS_MAX || cell.is_some_and(|cell| cell >= METRICS_MAX) {
             return false;
         }
-        self.push_widened(id, cell, value, Bits::of(value), &mut Widener::none()).is_some()
+        let entry = Entry { id, cell, value, bits: Bits::of(value) };
+        self.push_entry(&entry, &mut Widener::none()).is_some()
     }
 
     /// Sets [`Flags::LAST`].
@@ -231,12 +232,9 @@ impl<'b> DataWriter<'b> {
     ///
     /// `id` and `cell` are far below 2^29.
     #[inline(never)]
-    pub(super) fn push_widened(
+    pub(super) fn push_entry(
         &mut self,
-        id: u32,
-        cell: Option<u32>,
-        value: &Value<'_>,
-        bits: Bits,
+        &Entry { id, cell, value, bits }: &Entry<'_>,
         widener: &mut Widener<'_>,
     ) -> Option<u32> {
         let mut gap = id.wrapping_sub(self.next);
@@ -292,6 +290,23 @@ impl<'b> DataWriter<'b> {
             _ => out.uvarint(bits),
         }
         Bits { shape, bits }.fingerprint()
+    }
+}
+
+/// A value to be appended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'v> {
+    id: u32,
+    /// Position in its family.
+    cell: Option<u32>,
+    value: &'v Value<'v>,
+    bits: Bits,
+}
+
+impl<'v> Entry<'v> {
+    pub(super) fn of(sample: &'v Sample<'_>, bits: Bits) -> Self {
+        let cell = if sample.family > 0 { Some(sample.cell) } else { None };
+        Self { id: sample.id, cell, value: &sample.value, bits }
     }
 }
 
