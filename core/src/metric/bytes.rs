@@ -84,7 +84,10 @@ impl<'b> Writer<'b> {
     /// Returns whether what was written leaves room for `spare` bytes.
     #[cfg(feature = "wire")]
     pub(crate) const fn fits(&self, spare: usize) -> bool {
-        self.len.saturating_add(spare) <= self.buffer.len()
+        match self.buffer.len().checked_sub(self.len) {
+            Some(room) => spare <= room,
+            None => false,
+        }
     }
 
     /// Appends one byte.

@@ -28,13 +28,14 @@ pub(super) const fn start(capacity: usize) -> usize {
 #[inline(never)]
 pub(super) fn encode_in_place(buffer: &mut [u8], start: usize, len: usize) -> Option<usize> {
     let cells = Cell::from_mut(buffer).as_slice_of_cells();
-    let frame = cells.get(start..)?.get(..len)?;
     let mut out = cells.iter();
     out.next()?.set(0);
     // The place of the code of the piece under way, and that code so far.
     let mut place = out.next()?;
     let mut code = 1u8;
-    for byte in frame.iter().map(Cell::get) {
+    let mut input = cells.get(start..)?.iter();
+    for _ in 0..len {
+        let byte = input.next()?.get();
         if byte != 0 {
             out.next()?.set(byte);
             code = code.wrapping_add(1);
@@ -48,7 +49,7 @@ pub(super) fn encode_in_place(buffer: &mut [u8], start: usize, len: usize) -> Op
     place.set(code);
     // A byte is written at most at 2 + i + i / 254 once i bytes were read: before the next one to
     // read, if that is so at the end.
-    if out.len() < cells.len().wrapping_sub(start.wrapping_add(len)) {
+    if out.len() < input.len() {
         return None;
     }
     out.next()?.set(0);

@@ -74,6 +74,7 @@ mod small {
         (remainder >> 4) ^ NIBBLES[(remainder & 15) as usize]
     }
 
+    #[inline(never)]
     pub(super) const fn update(crc: u32, bytes: &[u8]) -> u32 {
         let (mut remainder, mut rest) = (!crc, bytes);
         while let Some((byte, tail)) = rest.split_first() {

@@ -217,9 +217,8 @@ impl Parts<'_> {
         let mut byte = [0];
         let mut nowhere = DataWriter::with_frame(FrameWriter::empty(&mut byte));
         let _ = source.visit(0, &mut |sample| {
-            let mut widener = Widener::of(self.wraps, &sample, self.state.all_wrap);
-            let entry = Entry::of(&sample, Bits::of(&sample.value));
-            let _ = nowhere.push_entry(&entry, &mut widener);
+            // Behind all that is remembered, so none is taken for unchanged.
+            self.push(&mut nowhere, &sample, u32::MAX);
             ControlFlow::Continue(())
         });
     }

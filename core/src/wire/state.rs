@@ -6,7 +6,6 @@ use super::frame::{CRC_LEN, FRAME_LEN_MAX};
 use super::header::{
     Dictionary, Flags, FrameType, METRICS_MAX, write_full, write_position, write_short,
 };
-use super::hello::Hello;
 use super::identity::Identity;
 use super::schedule::{Schedule, Turn};
 use super::widen::{WIDENED_BITS, WORD_BITS, Wrapping};
@@ -233,6 +232,7 @@ impl State {
         self.dropped();
     }
 
+    #[inline(never)]
     pub(super) fn dropped(&mut self) {
         self.event.frames_dropped = self.event.frames_dropped.saturating_add(1);
         self.eventful = true;
@@ -318,17 +318,15 @@ impl State {
     /// Appends the body of a HELLO.
     pub(super) fn write_hello(&self, out: &mut Writer<'_>) {
         let identity = &self.identity;
-        Hello {
-            origin: identity.origin.as_bytes(),
-            epoch: identity.epoch,
-            build_id: identity.build_id,
-            reset_reason: identity.reset_reason,
-            boot_count: identity.boot_count,
-            tick_hz: identity.tick_hz.max(1),
-            metrics: self.dictionary.len(),
-            max_frame: u32::from(self.max_frame),
-        }
-        .write(out);
+        // As `Hello::write` does, whose fields would be copied first.
+        out.bytes(identity.origin.as_bytes());
+        out.uvarint(identity.epoch.to_u64());
+        out.uvarint(identity.build_id);
+        out.u8(identity.reset_reason.code());
+        out.uvarint32(identity.boot_count);
+        out.uvarint32(identity.tick_hz.max(1));
+        out.uvarint32(self.dictionary.len());
+        out.uvarint32(self.max_frame.into());
     }
 
     /// Appends the entry of a metric as it is sent: with the bits of its words, and without help

@@ -82,6 +82,7 @@ impl<'b> FrameWriter<'b> {
 
     /// Keeps what was written since `mark` if it fits and leaves room for `spare` bytes and the
     /// checksum.
+    #[inline(never)]
     pub(super) fn keep(&mut self, mark: usize, spare: usize) -> bool {
         let fits = self.out.fits(CRC_LEN.wrapping_add(spare));
         if !fits {
