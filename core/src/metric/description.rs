@@ -48,7 +48,10 @@ pub struct Description<'s> {
 enum Inner<'s> {
     /// The body of an entry that was made at compile time.
     Encoded(&'s [u8]),
-    Parts { name: &'s str, rest: &'s dyn Describe },
+    Parts {
+        name: &'s str,
+        rest: &'s dyn Describe,
+    },
 }
 
 /// Writes the body of an entry, with or without the help. Called through a pointer, so that an image

@@ -25,11 +25,9 @@ pub use counter::{Counter, Meter, UpDown};
 pub use description::{Describe, Description};
 pub use descriptor::{BITS_ABSOLUTE, Descriptor, LABELS_MAX, Labels};
 pub use dimension::{CELLS_MAX, DIMENSIONS_MAX, Dimension, Dimensions};
-#[cfg(feature = "wire")]
-#[cfg(feature = "wire")]
-pub(crate) use distribution::Head;
-pub(crate) use distribution::ZERO_WORD;
 pub use distribution::{Counts, Distribution};
+#[cfg(feature = "wire")]
+pub(crate) use distribution::{Head, ZERO_WORD};
 pub use exclusive::{Claim, Exclusive, Takeable};
 pub(crate) use gauge::Stored;
 pub use gauge::{Gauge, GaugeValue};

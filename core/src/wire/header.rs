@@ -269,12 +269,7 @@ pub(super) fn write_full(
 }
 
 /// Appends the rest of the header.
-pub(super) fn write_position(
-    dictionary: Dictionary,
-    seq: u64,
-    uptime: u64,
-    out: &mut Writer<'_>,
-) {
+pub(super) fn write_position(dictionary: Dictionary, seq: u64, uptime: u64, out: &mut Writer<'_>) {
     out.uvarint32(dictionary.len);
     out.u32le(dictionary.hash);
     out.uvarint(seq);

@@ -310,8 +310,7 @@ impl State {
             None => write_short(frame_type, flags, self.identity.epoch.nonce, out),
             Some(write) => write(&self.identity, frame_type, flags, out),
         }
-        let dictionary =
-            Dictionary { len: self.dictionary.len(), hash: self.dictionary.value() };
+        let dictionary = Dictionary { len: self.dictionary.len(), hash: self.dictionary.value() };
         write_position(dictionary, self.seq, self.uptime, out);
     }
 

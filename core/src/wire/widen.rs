@@ -82,11 +82,7 @@ impl Wrapping {
         // beyond all bounds is not remembered, whatever this comes to.
         let later = sample.family.max(1).wrapping_sub(sample.cell) as usize;
         let end = later.wrapping_mul(before.wrapping_add(len)).wrapping_add(from);
-        if end <= words {
-            Self::Widened { from: from.wrapping_add(before) }
-        } else {
-            Self::Raw
-        }
+        if end <= words { Self::Widened { from: from.wrapping_add(before) } } else { Self::Raw }
     }
 }
 
