@@ -40,8 +40,9 @@ impl Describe for Descriptor<'_> {
 #[derive(Clone, Copy)]
 pub struct Description<'s> {
     inner: Inner<'s>,
+    /// Writes the body where it is not to be copied as it is.
     #[cfg(feature = "wire")]
-    write: Write,
+    write: Option<Write>,
 }
 
 #[derive(Clone, Copy)]
@@ -71,13 +72,16 @@ impl<'s> Description<'s> {
         Self {
             inner: Inner::Parts { name, rest },
             #[cfg(feature = "wire")]
-            write: write_parts,
+            write: Some(write_parts),
         }
     }
 
     /// Returns the description in the body of an entry, which must have been made by
     /// [`Descriptor::write_body`].
-    pub(super) const fn encoded(body: &'s [u8], #[cfg(feature = "wire")] write: Write) -> Self {
+    pub(super) const fn encoded(
+        body: &'s [u8],
+        #[cfg(feature = "wire")] write: Option<Write>,
+    ) -> Self {
         Self {
             inner: Inner::Encoded(body),
             #[cfg(feature = "wire")]
@@ -98,15 +102,11 @@ impl<'s> Description<'s> {
     /// Appends the body of the entry, with or without the help.
     #[cfg(feature = "wire")]
     pub(crate) fn write(&self, help: bool, out: &mut Writer<'_>) {
-        (self.write)(self, help, out);
-    }
-}
-
-/// Writes a body that was made at compile time and has no help.
-#[cfg(feature = "wire")]
-pub(super) fn write_whole(description: &Description<'_>, _: bool, out: &mut Writer<'_>) {
-    if let Inner::Encoded(body) = description.inner {
-        out.raw(body);
+        match (self.write, self.inner) {
+            (Some(write), _) => write(self, help, out),
+            (None, Inner::Encoded(body)) => out.raw(body),
+            (None, Inner::Parts { .. }) => {}
+        }
     }
 }
 
@@ -309,7 +309,7 @@ mod tests {
         let encoded = Description::encoded(
             &whole,
             #[cfg(feature = "wire")]
-            super::write_encoded,
+            Some(super::write_encoded),
         );
         assert_eq!(encoded.descriptor(), *descriptor);
         let parts = Description::new(descriptor.name, descriptor);

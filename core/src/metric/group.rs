@@ -65,8 +65,9 @@ pub struct Declaration {
     /// Reads the number of metrics of a family; `None` if there are no families. A pointer, so that
     /// an image without any is linked without it.
     family: Option<fn(&[u8]) -> u32>,
+    /// Writes entries without their help; `None` if there is no help.
     #[cfg(feature = "wire")]
-    write: description::Write,
+    write: Option<description::Write>,
 }
 
 impl Declaration {
@@ -87,7 +88,7 @@ impl Declaration {
             metrics: metrics(declared),
             family: if families { Some(description::family) } else { None },
             #[cfg(feature = "wire")]
-            write: if help { description::write_encoded } else { description::write_whole },
+            write: if help { Some(description::write_encoded) } else { None },
         }
     }
 
