@@ -232,6 +232,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads up to the unit.
+    // In the one loop that reads all metrics, where a kind stays in registers.
+    #[inline(always)]
     fn kind(&mut self) -> Kind {
         self.byte();
         let code = self.byte();
@@ -246,8 +248,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Reads up to the help.
+    #[inline(never)]
     fn name(&mut self) {
-        self.kind();
+        self.byte();
+        if Kind::has_buckets(self.byte()) {
+            self.byte();
+            self.number();
+            self.number();
+        }
         let unit = self.byte();
         if unit != 0 {
             self.number();

@@ -49,7 +49,7 @@ const MANY: &str = "counters_32";
 
 const PROBES: [Probe; 9] = [
     Probe { name: BASE, about: "start-up code only", features: "wire", flash: [0; 2], ram: [0; 2] },
-    Probe { name: ONE, about: "one counter", features: "wire", flash: [80, 104], ram: [4, 8] },
+    Probe { name: ONE, about: "one counter", features: "wire", flash: [92, 108], ram: [4, 8] },
     Probe {
         name: MANY,
         about: "32 counters",
@@ -61,35 +61,35 @@ const PROBES: [Probe; 9] = [
         name: "board",
         about: "typical board: 12 counters, 4 gauges, 3 timers",
         features: "wire",
-        flash: [1_600, 1_800],
+        flash: [700, 760],
         ram: [1_108, 2_216],
     },
     Probe {
         name: "board_serial",
         about: "typical board with serial reporter",
         features: "wire",
-        flash: [7_760, 8_380],
+        flash: [6_144, 6_680],
         ram: [2_048, 3_584],
     },
     Probe {
         name: "board_text",
         about: "typical board with Prometheus text",
         features: "wire",
-        flash: [23_300, 24_200],
+        flash: [22_500, 23_800],
         ram: [2_304, 3_584],
     },
     Probe {
         name: "board_defmt",
         about: "typical board with defmt",
         features: "defmt",
-        flash: [5_800, 6_700],
+        flash: [4_900, 6_500],
         ram: [1_108, 2_216],
     },
     Probe {
         name: "every",
         about: "everything that core can do, once",
         features: "macros,wire",
-        flash: [65_000, 66_000],
+        flash: [62_500, 64_500],
         ram: [7_400, 12_000],
     },
     Probe {
