@@ -250,7 +250,7 @@ impl<'s> Distribution<'s> {
         let counts = counts.get_mut(..len).unwrap_or_default();
         match &self.numbers {
             Numbers::Live(run) => run.add_up(ZERO_WORD, counts),
-            Numbers::Counts(_) => {
+            Numbers::Given { .. } => {
                 (0..).zip(&mut *counts).for_each(|(i, count)| *count = self.count_of(i));
             }
         }

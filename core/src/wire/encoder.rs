@@ -62,7 +62,7 @@ use crate::snapshot::Source;
 ///
 /// # Footprint
 ///
-/// `144 + 4 * METRICS + WORDS` bytes, plus the buffer.
+/// `144 + 4 * METRICS + WORDS` bytes, plus the buffer; 8 more where pointers have 64 bits.
 #[derive(Debug, Clone)]
 pub struct Encoder<const METRICS: usize, const WORDS: usize> {
     state: State,
