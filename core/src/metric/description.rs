@@ -99,6 +99,23 @@ impl<'s> Description<'s> {
         }
     }
 
+    /// Returns where the description is: what tells it from those of other metrics of a source,
+    /// without a look at it.
+    ///
+    /// ```
+    /// use tapes_core::metric::{Description, Descriptor, Kind, Unit};
+    /// let counter = Descriptor::new("", Kind::Counter, Unit::NONE);
+    /// let [left, right] = [Description::new("left", &counter), Description::new("right", &counter)];
+    /// assert!(left.address() == left.address() && left.address() != right.address());
+    /// ```
+    #[must_use]
+    pub fn address(&self) -> usize {
+        match self.inner {
+            Inner::Encoded(body) => body.as_ptr().addr(),
+            Inner::Parts { name, .. } => name.as_ptr().addr(),
+        }
+    }
+
     /// Appends the body of the entry, with or without the help.
     #[cfg(feature = "wire")]
     pub(crate) fn write(&self, help: bool, out: &mut Writer<'_>) {

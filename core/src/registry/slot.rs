@@ -94,6 +94,12 @@ impl Shape {
         Dimensions::new(self.dimensions).cells()
     }
 
+    /// Returns whether this is a single metric.
+    #[cfg(feature = "std")]
+    pub(super) const fn is_single(&self) -> bool {
+        self.dimensions.is_empty()
+    }
+
     /// Returns the number of metrics of a family; 0 for a single one.
     pub(super) const fn family(&self) -> u32 {
         if self.dimensions.is_empty() { 0 } else { self.cells() }

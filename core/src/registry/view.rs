@@ -504,6 +504,11 @@ fn visit_cells<'r>(
     let (kind, family) = (shape.kind, shape.family());
     let description = Description::new(name, shape);
     let words = shape.cell_words();
+    #[cfg(feature = "std")]
+    if shape.is_single() && shape.call.is_none() {
+        let value = live_value(kind, run);
+        return visitor(Sample { id, cell: 0, family, word, kind, description, value });
+    }
     let mut offset = 0usize;
     for cell in 0..shape.cells() {
         let value = shape

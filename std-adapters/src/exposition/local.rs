@@ -45,27 +45,33 @@ fn write_samples(
     plan: &Plan,
     out: &mut dyn FamilyWriter,
 ) -> fmt::Result {
-    let sample = |place: usize| plan.order.get(place).and_then(|place| samples.get(*place));
-    let mut end = 0;
+    let mut begin = 0;
     for family in &plan.families {
-        let (begin, described) = (end, samples.get(family.described));
-        end = family.end;
-        if let Some(described) = described {
-            out.family(&described.descriptor())?;
-        }
+        let members = plan.order.get(begin..family.end).unwrap_or_default();
+        begin = family.end;
+        let Some(described) = samples.get(family.described).map(Sample::descriptor) else {
+            continue;
+        };
+        out.family(&described)?;
         out.start(Some(start));
-        for sample in (begin..end).filter_map(sample) {
-            out.sample(&[], &sample.descriptor(), sample.cell, &sample.value)?;
+        for place in members {
+            let Some(sample) = samples.get(*place) else { continue };
+            // Most families have one member, whose description need not be read again.
+            if *place == family.described {
+                out.sample(&[], &described, sample.cell, &sample.value)?;
+            } else {
+                out.sample(&[], &sample.descriptor(), sample.cell, &sample.value)?;
+            }
         }
     }
     Ok(())
 }
 
-/// Returns a number that is another one, but for bad luck, when there are other metrics: names,
-/// which live as long as their metrics, are told by where they are.
+/// Returns a number that is another one, but for bad luck, when there are other metrics:
+/// descriptions, which live as long as their metrics, are told by where they are.
 fn fingerprint(samples: &[Sample<'_>]) -> u64 {
     samples.iter().fold(0, |told: u64, sample| {
-        let name = sample.descriptor().name.as_ptr().addr() as u64;
+        let name = sample.description.address() as u64;
         let place = (u64::from(sample.id) << 32) ^ u64::from(sample.cell);
         (told.rotate_left(5) ^ name ^ place).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     })

@@ -75,7 +75,7 @@ const PROBES: [Probe; 9] = [
         name: "board_text",
         about: "typical board with Prometheus text",
         features: "wire",
-        flash: [23_300, 24_200],
+        flash: [22_400, 23_700],
         ram: [2_304, 3_584],
     },
     Probe {
