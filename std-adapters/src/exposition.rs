@@ -6,8 +6,9 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use tapes_core::metric::{Descriptor, Value};
+use tapes_core::metric::{Descriptor, Sample, Value};
 pub use tapes_core::text::prometheus::{Encoder, Escaping, Format};
+use tapes_core::text::prometheus::{Template, Templates};
 
 mod classic;
 mod live;
@@ -54,6 +55,18 @@ pub trait FamilyWriter {
         cell: u32,
         value: &Value<'_>,
     ) -> fmt::Result;
+
+    /// Writes all families of a source at once, by a template of it: see [`Encoder::fill`]. `None`
+    /// if this cannot write so; then nothing was written.
+    fn fill(
+        &mut self,
+        templates: &mut Templates,
+        samples: &[Sample<'_>],
+        build: &dyn Fn(&mut Template),
+    ) -> Option<fmt::Result> {
+        let _ = (templates, samples, build);
+        None
+    }
 }
 
 impl FamilyWriter for Encoder<'_> {
@@ -69,6 +82,15 @@ impl FamilyWriter for Encoder<'_> {
         value: &Value<'_>,
     ) -> fmt::Result {
         Encoder::sample(self, extra, descriptor, cell, value)
+    }
+
+    fn fill(
+        &mut self,
+        templates: &mut Templates,
+        samples: &[Sample<'_>],
+        build: &dyn Fn(&mut Template),
+    ) -> Option<fmt::Result> {
+        Encoder::fill(self, templates, samples, build)
     }
 }
 

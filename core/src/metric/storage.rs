@@ -1,6 +1,6 @@
 //! Words on a tape: where the values of metrics live.
 
-use crate::sync::{Cell, LANES, SUM_WORDS, Section, Word, read_sum};
+use crate::sync::{Cell, LANES, SUM_WORDS, Section, Word, lanes, read_sum};
 
 /// `N` words of storage for each lane, all zero at first: a `static` one lies in .bss.
 ///
@@ -175,9 +175,16 @@ impl<'r> Run<'r> {
         self.words.get(lane.wrapping_mul(self.stride())..)
     }
 
+    /// Returns the words in each lane that may have been written to.
+    #[inline]
     pub(super) fn lanes(&self) -> impl Iterator<Item = &'r [Cell]> + use<'r> {
         let run = *self;
-        (0..LANES).filter_map(move |lane| run.tail_of_lane(lane)?.get(..run.len()))
+        lanes().filter_map(move |lane| run.lane(lane))
+    }
+
+    #[inline(always)]
+    fn lane(&self, lane: usize) -> Option<&'r [Cell]> {
+        self.tail_of_lane(lane)?.get(..self.len())
     }
 
     /// Returns the words that `section` may change, and what follows them.
@@ -241,7 +248,8 @@ impl<'r> Run<'r> {
     #[cfg(feature = "wire")]
     /// Sets all words of all lanes to zero.
     pub(crate) fn clear(&self) {
-        for cell in self.lanes().flatten() {
+        // What was kept may have been anything.
+        for cell in (0..LANES).filter_map(|lane| self.lane(lane)).flatten() {
             cell.store(0);
         }
     }

@@ -145,9 +145,9 @@ impl Pieces for Prometheus {
         } else if let Some(sample) = part.sample() {
             encoder.sample(&[], &sample.descriptor(), sample.cell, &part.value)?;
         } else if part.piece == Piece::End {
-            encoder.finish()?;
+            return encoder.finish().map(|()| 0);
         }
-        Ok(0)
+        encoder.flush().map(|()| 0)
     }
 }
 

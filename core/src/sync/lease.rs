@@ -18,23 +18,42 @@ const TAKEN: u32 = 1;
 pub(super) struct Pool<A, const N: usize> {
     /// `FREE` or `TAKEN`; that of the last lane, which is shared, is never used.
     lanes: [A; N],
+    /// How many lanes, the first ones, were ever leased: nobody wrote to those between them and the
+    /// shared one.
+    used: A,
 }
 
 impl<A: Sharable<Value = u32>, const N: usize> Pool<A, N> {
     /// The lane that threads without one of their own share.
     pub(super) const SHARED: usize = N - 1;
 
-    /// Returns a pool of lanes that must all be zero.
-    pub(super) const fn new(lanes: [A; N]) -> Self {
-        Self { lanes }
+    /// Returns a pool of lanes that must all be zero, as must be the other number.
+    pub(super) const fn new(lanes: [A; N], used: A) -> Self {
+        Self { lanes, used }
+    }
+
+    /// Returns the lanes that anybody may have written to, as far as the caller can know: all who
+    /// wrote before something that it has seen.
+    #[inline]
+    pub(super) fn used(&self) -> impl Iterator<Item = usize> + use<A, N> {
+        // Exclusive handles and what is set are in lane 0. Relaxed: see `take`.
+        let own =
+            (self.used.load(Ordering::Relaxed) as usize).clamp(1.min(Self::SHARED), Self::SHARED);
+        (0..=own).map(move |lane| if lane < own { lane } else { Self::SHARED })
     }
 
     /// Takes a lane, if one is free.
     pub(super) fn take(&self) -> Option<usize> {
-        self.lanes.iter().take(Self::SHARED).position(|lane| {
+        let taken = (0u32..).zip(self.lanes.iter().take(Self::SHARED)).find(|(_, lane)| {
             // Acquire pairs with the Release store of the former owner in `give_back`: whoever
             // takes the lane goes on from its last words.
             lane.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        });
+        taken.map(|(lane, _)| {
+            // Before the words of the lane change. Relaxed: whoever has seen something that came
+            // after such a change sees this too.
+            self.used.fetch_max(lane.wrapping_add(1), Ordering::Relaxed);
+            lane as usize
         })
     }
 
@@ -48,7 +67,7 @@ impl<A: Sharable<Value = u32>, const N: usize> Pool<A, N> {
 }
 
 #[cfg(all(feature = "lanes-1", feature = "std"))]
-pub(super) use thread::{other, own};
+pub(super) use thread::{other, own, used};
 
 #[cfg(all(feature = "lanes-1", feature = "std"))]
 mod thread {
@@ -70,7 +89,8 @@ mod thread {
     /// A thread that has not asked for a lane yet; not one of `OWN` either.
     const NONE: usize = usize::MAX;
 
-    static POOL: Lanes = Pool::new([const { AtomicU32::new(super::FREE) }; LANES]);
+    static POOL: Lanes =
+        Pool::new([const { AtomicU32::new(super::FREE) }; LANES], AtomicU32::new(0));
 
     std::thread_local! {
         /// This thread's lane, or [`NONE`]. Has no destructor, so it is readable to the very end.
@@ -88,6 +108,12 @@ mod thread {
                 POOL.give_back(lane);
             }
         }
+    }
+
+    /// Returns the lanes that may have been written to.
+    #[inline]
+    pub(in crate::sync) fn used() -> impl Iterator<Item = usize> {
+        POOL.used()
     }
 
     /// Returns the lane that is this thread's alone, if it has asked for one and got it; one

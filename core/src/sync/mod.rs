@@ -58,6 +58,20 @@ pub(crate) const LANES: usize = if cfg!(feature = "lanes-16") {
     1
 };
 
+/// Returns the lanes that may have been written to: those that were ever leased, and the shared one.
+#[cfg(all(feature = "lanes-1", feature = "std"))]
+#[inline]
+pub(crate) fn lanes() -> impl Iterator<Item = usize> {
+    lease::used()
+}
+
+/// Returns the lanes that may have been written to: all.
+#[cfg(not(all(feature = "lanes-1", feature = "std")))]
+#[inline(always)]
+pub(crate) fn lanes() -> core::ops::Range<usize> {
+    0..LANES
+}
+
 /// One word of storage that wraps.
 #[derive(Debug)]
 #[cfg_attr(test, derive(Default))]

@@ -66,7 +66,7 @@ impl Escaping {
             quotes,
             keeps_unit: matches!(self, Self::Underscores | Self::Utf8),
             #[cfg(feature = "std")]
-            is_usual: matches!(self, Self::Underscores),
+            escaping: self,
         }
     }
 }
@@ -121,9 +121,9 @@ pub(super) struct NameWriter {
     pub(super) quotes: fn(&Family<'_>) -> bool,
     /// Whether the name of a counter still ends with its unit once `_total` is taken off.
     pub(super) keeps_unit: bool,
-    /// Whether it is [`Escaping::Underscores`], which has a way of its own on hosts.
+    /// What it was made of: underscores have a way of their own on hosts.
     #[cfg(feature = "std")]
-    pub(super) is_usual: bool,
+    pub(super) escaping: Escaping,
 }
 
 impl NameWriter {
@@ -132,7 +132,7 @@ impl NameWriter {
         quotes: |_| false,
         keeps_unit: true,
         #[cfg(feature = "std")]
-        is_usual: true,
+        escaping: Escaping::Underscores,
     };
 }
 

@@ -46,6 +46,8 @@ mod output;
 mod padded;
 #[cfg(feature = "std")]
 mod special;
+#[cfg(feature = "std")]
+mod template;
 
 use core::fmt::{Debug, Formatter, Result, Write};
 use core::ops::ControlFlow;
@@ -56,6 +58,8 @@ pub use self::labels::LabelName;
 use self::labels::{write_escaped, write_label};
 use self::names::Names;
 use self::output::{Output, Sink};
+#[cfg(feature = "std")]
+pub use self::template::{Template, Templates};
 use super::escaping::NameWriter;
 pub use super::escaping::{EscapedName, Escaping};
 use super::number::{
@@ -110,6 +114,8 @@ pub struct Encoder<'w> {
     classic: Classic<'w>,
     is_classic: IsClassic,
     #[cfg(feature = "std")]
+    chosen: ClassicBuckets<'w>,
+    #[cfg(feature = "std")]
     lines: line::Lines,
 }
 
@@ -131,6 +137,8 @@ impl<'w> Encoder<'w> {
             classic,
             is_classic: is_classic_of_scale,
             #[cfg(feature = "std")]
+            chosen: ClassicBuckets::Scale(CLASSIC_SCALE_DEFAULT),
+            #[cfg(feature = "std")]
             lines: line::Lines::default(),
         }
     }
@@ -144,7 +152,7 @@ impl<'w> Encoder<'w> {
         self.classic.scale = scale.min(SCALE_MAX);
         self.is_classic = is_classic_of_scale;
         #[cfg(feature = "std")]
-        self.lines.forget();
+        self.choose(ClassicBuckets::Scale(self.classic.scale));
         self
     }
 
@@ -176,7 +184,7 @@ impl<'w> Encoder<'w> {
         self.classic.bounds = bounds;
         self.is_classic = is_classic_of_list;
         #[cfg(feature = "std")]
-        self.lines.forget();
+        self.choose(ClassicBuckets::Bounds(bounds));
         self
     }
 
@@ -244,6 +252,11 @@ impl<'w> Encoder<'w> {
             return self.histogram(&series, distribution);
         }
         series.write(self.out.sink(), &self.names, "", None)?;
+        self.value(value, per)
+    }
+
+    /// Writes the value of anything but a histogram, and ends the line.
+    fn value(&mut self, value: &Value<'_>, per: u32) -> Result {
         match value {
             Value::Unsigned(value) if per <= 1 => return self.out.write_u64_line(*value),
             Value::Unsigned(value) => write_scaled(self.out.sink(), *value, per)?,
@@ -265,6 +278,22 @@ impl<'w> Encoder<'w> {
             self.out.sink().write_str("# EOF\n")?;
         }
         self.out.flush()
+    }
+
+    /// Hands the writer what was gathered, which only happens on hosts.
+    ///
+    /// # Errors
+    ///
+    /// Only those of the writer.
+    #[inline]
+    pub(crate) fn flush(&mut self) -> Result {
+        self.out.flush()
+    }
+
+    #[cfg(feature = "std")]
+    const fn choose(&mut self, classic: ClassicBuckets<'w>) {
+        self.chosen = classic;
+        self.lines.forget();
     }
 
     fn header(&mut self, word: &str, family: &Family<'_>) -> Result {

@@ -8,15 +8,15 @@ use std::time::SystemTime;
 
 use tapes_core::Source;
 use tapes_core::metric::{Descriptor, Sample};
-use tapes_core::text::prometheus::{Family, LabelName};
+use tapes_core::text::prometheus::{Family, LabelName, Templates};
 
 use super::{FamilyWriter, names_of};
 
 /// Writes all families of a source in the order of their names; `start` is when its counts began.
 ///
 /// Of metrics whose names are one to Prometheus and that do not differ in labels, the first is
-/// shown. The order is kept in `plan` from one time to the next, and so is the memory, so that
-/// nothing is allocated while there are no new metrics; a source only ever gets more of them.
+/// shown. The order is kept in `plan` from one time to the next, and so are the text and the memory, so
+/// that nothing is allocated while there are no new metrics; a source only ever gets more of them.
 pub(crate) fn write_source(
     source: &(impl Source + ?Sized),
     start: SystemTime,
@@ -33,38 +33,44 @@ pub(crate) fn write_source(
     if plan.told != told || plan.samples != samples.len() {
         *plan = Plan::new(&samples, told);
     }
-    let result = write_samples(&samples, start, &plan, out);
+    let Plan { order, families, templates, .. } = &mut *plan;
+    let all = || in_order(&samples, order, families);
+    let by_template = out.fill(templates, &samples, &|template| {
+        for (family, members) in all() {
+            template.family(&family);
+            for (place, Sample { cell, value, description, .. }) in members {
+                template.sample(place, &[], &description.descriptor(), *cell, value);
+            }
+        }
+    });
+    let result = by_template.unwrap_or_else(|| {
+        all().try_for_each(|(family, mut members)| {
+            out.family(&family)?;
+            out.start(Some(start));
+            members.try_for_each(|(_, Sample { cell, value, description, .. })| {
+                out.sample(&[], &description.descriptor(), *cell, value)
+            })
+        })
+    });
     // Empty, the room lives on: collecting into what it came from takes no other.
     plan.spare = samples.into_iter().map_while(|_| None).collect();
     result
 }
 
-fn write_samples(
-    samples: &[Sample<'_>],
-    start: SystemTime,
-    plan: &Plan,
-    out: &mut dyn FamilyWriter,
-) -> fmt::Result {
+/// Returns all families by the descriptor that is shown of each, with the samples of each and their
+/// places.
+fn in_order<'a, 's>(
+    samples: &'a [Sample<'s>],
+    order: &'a [usize],
+    families: &'a [Planned],
+) -> impl Iterator<Item = (Descriptor<'s>, impl Iterator<Item = (usize, &'a Sample<'s>)>)> {
     let mut begin = 0;
-    for family in &plan.families {
-        let members = plan.order.get(begin..family.end).unwrap_or_default();
+    families.iter().filter_map(move |family| {
+        let members = order.get(begin..family.end).unwrap_or_default();
         begin = family.end;
-        let Some(described) = samples.get(family.described).map(Sample::descriptor) else {
-            continue;
-        };
-        out.family(&described)?;
-        out.start(Some(start));
-        for place in members {
-            let Some(sample) = samples.get(*place) else { continue };
-            // Most families have one member, whose description need not be read again.
-            if *place == family.described {
-                out.sample(&[], &described, sample.cell, &sample.value)?;
-            } else {
-                out.sample(&[], &sample.descriptor(), sample.cell, &sample.value)?;
-            }
-        }
-    }
-    Ok(())
+        let described = samples.get(family.described)?.descriptor();
+        Some((described, members.iter().filter_map(|place| Some((*place, samples.get(*place)?)))))
+    })
 }
 
 /// Returns a number that is another one, but for bad luck, when there are other metrics:
@@ -86,6 +92,8 @@ pub(crate) struct Plan {
     /// Positions of samples, family by family.
     order: Vec<usize>,
     families: Vec<Planned>,
+    /// What all this makes of a text.
+    templates: Templates,
     /// Room for samples, kept so that nothing is allocated from one time to the next.
     spare: Vec<Sample<'static>>,
 }

@@ -54,8 +54,8 @@ const LIMITS: [Limit; 13] = [
     limit("snapshot", "reading 100 counters and 10 timers", SELDOM, 72_000),
     limit("statsd", "StatsD lines of them", RARELY, 742_000),
     limit("json", "JSON of them", RARELY, 2_240_000),
-    limit("page", "page of 100 counters and 10 timers", SELDOM, 400_000),
-    limit("scrape", "page of 20 devices with 100 counters each", RARELY, 5_500_000),
+    limit("page", "page of 100 counters and 10 timers", SELDOM, 200_000),
+    limit("scrape", "page of 20 devices with 100 counters each", RARELY, 4_900_000),
 ];
 
 /// `cargo xtask instructions`.

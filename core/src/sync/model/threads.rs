@@ -243,7 +243,7 @@ fn loom_sums_of_two_writers_never_go_back() {
 fn leases<const ORDERED: bool>() {
     const LANES: usize = 2;
     type Lanes<const ORDERED: bool> = Pool<Shared<ORDERED>, LANES>;
-    let pool: Arc<Lanes<ORDERED>> = Arc::new(Pool::new([0, 0].map(Shared::new)));
+    let pool: Arc<Lanes<ORDERED>> = Arc::new(Pool::new([0, 0].map(Shared::new), Shared::new(0)));
     let lanes = Arc::new([word(), word()]);
     let threads = [1, 2].map(|n| {
         let (pool, lanes) = (Arc::clone(&pool), Arc::clone(&lanes));
@@ -280,4 +280,41 @@ fn loom_lanes_are_handed_on_with_their_totals() {
 #[should_panic(expected = "right: 3")]
 fn loom_lanes_handed_on_without_order_are_caught() {
     loom::model(leases::<false>);
+}
+
+/// One thread says that it has recorded in a lane of its own, another one reads.
+fn reads<const ORDERED: bool>() {
+    type Lanes<const ORDERED: bool> = Pool<Shared<ORDERED>, 4>;
+    let pool: Arc<Lanes<ORDERED>> = Arc::new(Pool::new([0; 4].map(Shared::new), Shared::new(0)));
+    let lanes = Arc::new([0; 4].map(|_| word()));
+    let said = Arc::new(Shared::<ORDERED>::new(0));
+    assert_eq!(pool.take(), Some(0), "not even one lane");
+    let writer = {
+        let (pool, lanes, said) = (Arc::clone(&pool), Arc::clone(&lanes), Arc::clone(&said));
+        thread::spawn(move || {
+            let lane = pool.take().expect("three can be leased");
+            Section::alone(lane).add(&lanes[lane], 1);
+            said.store(1, Ordering::Release);
+        })
+    };
+    if said.load(Ordering::Acquire) == 1 {
+        let read: u32 = pool.used().map(|lane| lanes[lane].load()).sum();
+        assert_eq!(read, 1, "a lane was left out");
+    }
+    writer.join().expect("records do not panic");
+    assert!(pool.used().eq([0, 1, 3]));
+}
+
+/// A count in a lane that the reader does not know of would be back later: a total that was not
+/// what somebody had already been told.
+#[test]
+fn loom_lanes_are_read_once_somebody_can_know() {
+    loom::model(reads::<true>);
+}
+
+/// A model that needs no ordering does not test it.
+#[test]
+#[should_panic(expected = "a lane was left out")]
+fn loom_lanes_told_of_without_order_are_caught() {
+    loom::model(reads::<false>);
 }

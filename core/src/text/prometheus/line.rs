@@ -36,8 +36,65 @@ pub(super) struct Lines {
     places: Vec<u16, { BUCKETS_MAX as usize + 1 }>,
     /// Texts of its first classic bounds.
     bounds: Vec<BoundText, BOUNDS>,
-    /// What was counted: zero, buckets.
-    counts: [u64; BUCKETS_MAX as usize + 1],
+    pub(super) counts: Counts,
+}
+
+/// Room for what a distribution counted: zero, buckets.
+#[derive(Debug)]
+pub(super) struct Counts([u64; BUCKETS_MAX as usize + 1]);
+
+impl Counts {
+    /// Writes the lines of all buckets with a finite bound, and returns how many values there are.
+    /// `begin` writes what stands before the count, by the place of the bound.
+    #[inline]
+    pub(super) fn write_finite(
+        &mut self,
+        out: &mut Output<'_>,
+        distribution: &Distribution<'_>,
+        places: &[u16],
+        mut begin: impl FnMut(&mut Output<'_>, u16) -> Result,
+    ) -> core::result::Result<u64, Error> {
+        let mut sums = self.read(distribution);
+        for place in places {
+            begin(out, *place)?;
+            out.write_u64_line(sums.up_to(*place))?;
+        }
+        Ok(sums.all())
+    }
+
+    /// Reads the counts of a distribution.
+    fn read(&mut self, distribution: &Distribution<'_>) -> Sums<'_> {
+        let counts = distribution.read_counts(&mut self.0).iter();
+        Sums { counts, overflow: distribution.overflow(), seen: 0, next: 0 }
+    }
+}
+
+/// Counts, added up from below.
+struct Sums<'c> {
+    counts: core::slice::Iter<'c, u64>,
+    overflow: u64,
+    seen: u64,
+    /// The place of the next count.
+    next: u16,
+}
+
+impl Sums<'_> {
+    /// Returns the sum up to a place; places only ever get larger.
+    #[inline]
+    fn up_to(&mut self, place: u16) -> u64 {
+        while self.next <= place {
+            self.next = self.next.wrapping_add(1);
+            let Some(count) = self.counts.next() else { break };
+            self.seen = self.seen.wrapping_add(*count);
+        }
+        self.seen
+    }
+
+    /// Returns the sum of all.
+    fn all(self) -> u64 {
+        self.counts
+            .fold(self.seen.wrapping_add(self.overflow), |sum, count| sum.wrapping_add(*count))
+    }
 }
 
 impl Default for Lines {
@@ -47,7 +104,7 @@ impl Default for Lines {
             geometry: None,
             places: Vec::new(),
             bounds: Vec::new(),
-            counts: [0; BUCKETS_MAX as usize + 1],
+            counts: Counts([0; BUCKETS_MAX as usize + 1]),
         }
     }
 }
@@ -60,40 +117,39 @@ impl Lines {
         series: &Series<'_, '_>,
         names: &Names,
         distribution: &Distribution<'_>,
-        (classic, is_classic): (&Classic<'_>, IsClassic),
+        classic: (&Classic<'_>, IsClassic),
     ) -> core::result::Result<u64, Error> {
         let geometry = distribution.geometry();
-        self.prepare(geometry, |bucket| is_classic(classic, geometry, bucket));
-        self.head.clear();
-        if series.write_up_to_bound(&mut self.head, names, "_bucket").is_err() {
-            self.head.clear();
-        }
+        self.prepare(geometry, classic);
         let Self { head, places, bounds, counts, .. } = self;
-        let mut counts = distribution.read_counts(counts).iter();
-        let (mut seen, mut next) = (0u64, 0u16);
+        head.clear();
+        let is_kept = series.write_up_to_bound(head, names, "_bucket").is_ok();
         let mut bounds = bounds.iter();
-        for place in &*places {
-            let below = counts.by_ref().take(usize::from(place.wrapping_sub(next)).wrapping_add(1));
-            seen = below.fold(seen, |seen, count| seen.wrapping_add(*count));
-            next = place.wrapping_add(1);
-            let bound = Bound::At { geometry, place: u32::from(*place) };
-            let text = bounds.next();
-            if head.is_empty() {
-                series.write(out, names, "_bucket", Some(bound))?;
-            } else {
+        let seen = counts.write_finite(out, distribution, places, |out, place| {
+            if is_kept {
                 out.write_padded(head)?;
-                match text {
-                    Some(text) => out.write_padded(text)?,
-                    None => write_bound(out, bound)?,
-                }
+            } else {
+                series.write_up_to_bound(out, names, "_bucket")?;
             }
-            out.write_u64_line(seen)?;
-        }
-        seen = counts.fold(seen, |seen, count| seen.wrapping_add(*count));
-        seen = seen.wrapping_add(distribution.overflow());
+            match bounds.next() {
+                Some(text) => out.write_padded(text),
+                None => write_bound(out, Bound::At { geometry, place: place.into() }),
+            }
+        })?;
         series.write(out, names, "_bucket", Some(Bound::Infinite))?;
         out.write_u64_line(seen)?;
         Ok(seen)
+    }
+
+    /// Returns the places of the classic bounds of a geometry: 0 for that of the zero bucket, else
+    /// of the bucket before.
+    pub(super) fn places(
+        &mut self,
+        geometry: Buckets,
+        classic: (&Classic<'_>, IsClassic),
+    ) -> &[u16] {
+        self.prepare(geometry, classic);
+        &self.places
     }
 
     /// Forgets which bounds are classic.
@@ -101,7 +157,7 @@ impl Lines {
         self.geometry = None;
     }
 
-    fn prepare(&mut self, geometry: Buckets, is_classic: impl Fn(Option<u32>) -> bool) {
+    fn prepare(&mut self, geometry: Buckets, (classic, is_classic): (&Classic<'_>, IsClassic)) {
         if self.geometry == Some(geometry) {
             return;
         }
@@ -109,8 +165,10 @@ impl Lines {
         self.places.clear();
         self.bounds.clear();
         let buckets = (0..geometry.len.min(BUCKETS_MAX)).map(Some);
-        let classic = core::iter::once(None).chain(buckets).zip(0..);
-        self.places.extend(classic.filter(|(bucket, _)| is_classic(*bucket)).map(|(_, i)| i));
+        let candidates = core::iter::once(None).chain(buckets).zip(0..);
+        self.places.extend(
+            candidates.filter(|(bucket, _)| is_classic(classic, geometry, *bucket)).map(|(_, i)| i),
+        );
         for place in self.places.iter().take(BOUNDS) {
             let mut text = BoundText::new();
             let bound = Bound::At { geometry, place: u32::from(*place) };

@@ -13,6 +13,8 @@ use crate::metric::exposed::Family;
 use crate::metric::exposed::mangle;
 #[cfg(feature = "std")]
 use crate::name::NAME_LEN_MAX;
+#[cfg(feature = "std")]
+use crate::text::escaping::Escaping;
 use crate::text::escaping::NameWriter;
 
 /// How names are written; on hosts with the last one that was.
@@ -58,7 +60,7 @@ impl Names {
         let is_same = last.is_counter == family.is_counter()
             && is_equal(&last.unit, unit)
             && is_equal(&last.stem, stem);
-        if !self.writer.is_usual || (is_same && !last.base.is_empty()) {
+        if self.writer.escaping != Escaping::Underscores || (is_same && !last.base.is_empty()) {
             return;
         }
         last.base.clear();

@@ -25,10 +25,13 @@ mod gathered {
 
     use super::super::padded::Padded;
     use super::Sink;
-    use crate::text::number::digits_of_line;
+    use crate::text::number::{ShortLine, put_digits};
 
     /// Bytes that are gathered: some lines.
     const LEN: usize = 2_048;
+
+    /// What is copied whole of texts up to this length, as most are.
+    const SHORT: usize = 64;
 
     /// Gathers what is written until there is no more room, it is [flushed](Self::flush) or dropped.
     pub(crate) struct Output<'w> {
@@ -36,11 +39,12 @@ mod gathered {
         /// Whole pieces of text, so that it is text up to `len`.
         bytes: [u8; LEN],
         len: usize,
+        last: ShortLine,
     }
 
     impl<'w> Output<'w> {
         pub(crate) fn new(out: &'w mut dyn Write) -> Self {
-            Self { out, bytes: [0; LEN], len: 0 }
+            Self { out, bytes: [0; LEN], len: 0, last: ShortLine::ZERO }
         }
 
         /// Returns what takes text.
@@ -61,8 +65,33 @@ mod gathered {
         /// Writes a number and ends the line.
         #[inline]
         pub(crate) fn write_u64_line(&mut self, value: u64) -> Result {
-            let (line, len) = digits_of_line(value);
-            self.write_first(&line, len)
+            if self.last.set(value) {
+                let (text, len) = self.last.text();
+                return self.write_first(&text, len);
+            }
+            put_digits(&mut |text, len| self.write_first(text, len), value)?;
+            self.write_bytes(b"\n")
+        }
+
+        #[inline(always)]
+        fn room<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+            self.bytes.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut)
+        }
+
+        /// Writes the first `len` bytes of text that goes on.
+        #[inline(always)]
+        pub(crate) fn write_front(&mut self, text: &[u8], len: usize) -> Result {
+            match text.first_chunk::<SHORT>() {
+                Some(short) if len <= SHORT => self.write_first(short, len),
+                _ => self.write_long(text.get(..len).unwrap_or_default()),
+            }
+        }
+
+        /// As [`write_bytes`](Self::write_bytes), apart from copies of a fixed size, which would be
+        /// made one with this.
+        #[inline(never)]
+        fn write_long(&mut self, text: &[u8]) -> Result {
+            self.write_bytes(text)
         }
 
         #[inline(always)]
@@ -74,9 +103,8 @@ mod gathered {
         /// few instructions, other than copying a length that only turns out.
         #[inline(always)]
         fn write_first<const N: usize>(&mut self, text: &[u8; N], len: usize) -> Result {
-            let room = self.bytes.get_mut(self.len..).and_then(<[u8]>::first_chunk_mut::<N>);
-            let Some(room) = room.filter(|_| len <= N) else {
-                return self.write_bytes(text.get(..len).unwrap_or_default());
+            let Some(room) = self.room::<N>().filter(|_| len <= N) else {
+                return self.write_long(text.get(..len).unwrap_or_default());
             };
             *room = *text;
             self.len = self.len.wrapping_add(len);
@@ -107,11 +135,7 @@ mod gathered {
         #[inline(always)]
         fn write_padded<const N: usize>(&mut self, text: &Padded<N>) -> Result {
             let (bytes, len) = text.parts();
-            // Most are short.
-            match bytes.first_chunk::<64>() {
-                Some(short) if len <= 64 => self.write_first(short, len),
-                _ => self.write_bytes(bytes.get(..len).unwrap_or_default()),
-            }
+            if N <= SHORT { self.write_first(bytes, len) } else { self.write_front(bytes, len) }
         }
 
         fn as_write(&mut self) -> &mut dyn Write {
