@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use tapes_core::metric::{Descriptor, Sample, Value};
 pub use tapes_core::text::prometheus::{Encoder, Escaping, Format};
-use tapes_core::text::prometheus::{Template, Templates};
+use tapes_core::text::prometheus::{PageTemplate, PageTemplates};
 
 mod classic;
 mod live;
@@ -60,9 +60,9 @@ pub trait FamilyWriter {
     /// if this cannot write so; then nothing was written.
     fn fill(
         &mut self,
-        templates: &mut Templates,
+        templates: &mut PageTemplates,
         samples: &[Sample<'_>],
-        build: &dyn Fn(&mut Template),
+        build: &dyn Fn(&mut PageTemplate),
     ) -> Option<fmt::Result> {
         let _ = (templates, samples, build);
         None
@@ -86,9 +86,9 @@ impl FamilyWriter for Encoder<'_> {
 
     fn fill(
         &mut self,
-        templates: &mut Templates,
+        templates: &mut PageTemplates,
         samples: &[Sample<'_>],
-        build: &dyn Fn(&mut Template),
+        build: &dyn Fn(&mut PageTemplate),
     ) -> Option<fmt::Result> {
         Encoder::fill(self, templates, samples, build)
     }

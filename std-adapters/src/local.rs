@@ -56,7 +56,7 @@ type Lately = (Option<RateReading>, Option<RecentReading>);
 ///
 /// 48 bytes and an entry of a map for each meter and timer; some kilobytes for each window, 64 MiB
 /// for all of them. Histograms and timers beyond have no window. The text of its pages is kept,
-/// without the numbers: at most 1 MiB for each of at most four ways to write it.
+/// without the numbers: with what finds the lines, at most 1 MiB for each of at most four ways to write it.
 pub struct Local<S: 'static> {
     source: &'static S,
     time: Arc<dyn TimeSource>,

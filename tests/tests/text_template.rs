@@ -8,7 +8,7 @@ use tapes_core::metric::{
     BaseUnit, Buckets, Counts, Descriptor, Dimension, Dimensions, Distribution, Kind, Labels,
     Sample, Unit, Value,
 };
-use tapes_core::text::prometheus::{Encoder, Escaping, Format, Templates};
+use tapes_core::text::prometheus::{Encoder, Escaping, Format, PageTemplates};
 
 const FINE: Buckets = Buckets { scale: 2, first: -8, len: 12 };
 const COARSE: Buckets = Buckets { scale: 0, first: 3, len: 4 };
@@ -93,7 +93,7 @@ fn straight(encoder: &mut Encoder<'_>, samples: &[Sample<'_>]) {
     }
 }
 
-fn by_template(encoder: &mut Encoder<'_>, templates: &mut Templates, samples: &[Sample<'_>]) {
+fn by_template(encoder: &mut Encoder<'_>, templates: &mut PageTemplates, samples: &[Sample<'_>]) {
     let filled = encoder.fill(templates, samples, |template| {
         for (place, sample) in samples.iter().enumerate() {
             let descriptor = sample.descriptor();
@@ -111,7 +111,7 @@ fn by_template(encoder: &mut Encoder<'_>, templates: &mut Templates, samples: &[
 fn pages_by_template_are_expositions() {
     let descriptors = descriptors();
     // Made of the first values, and used for all others.
-    let templates: Vec<RefCell<Templates>> = (0..WAYS).map(|_| RefCell::default()).collect();
+    let templates: Vec<RefCell<PageTemplates>> = (0..WAYS).map(|_| RefCell::default()).collect();
     let values = (any::<[u64; 9]>(), any::<[u32; 12]>(), any::<[u8; 9]>());
     TestRunner::new(Config::with_cases(200))
         .run(&values, |(numbers, counts, shifts)| {
@@ -137,7 +137,7 @@ fn pages_by_template_are_expositions() {
 fn templates_are_made_once() {
     let descriptors = descriptors();
     let samples = samples(&descriptors, &[7; 12], &[1, 2]);
-    let mut templates = Templates::default();
+    let mut templates = PageTemplates::default();
     let mut made = Vec::new();
     for way in [0, 1, 0, 1, 2, 3, 0, 4, 0] {
         let mut text = String::new();
@@ -155,7 +155,7 @@ fn long_templates_are_not_kept() {
     let descriptor = Descriptor::new("motor.loops", Kind::Counter, Unit::NONE);
     let sample = Sample::new(0, descriptor.name, &descriptor, Value::Unsigned(7));
     let (samples, long) = ([sample], "x".repeat(100_000));
-    let mut templates = Templates::default();
+    let mut templates = PageTemplates::default();
     let (mut text, mut made) = (String::new(), 0);
     let mut fill = |lines: usize| {
         let mut encoder = Encoder::new(&mut text, Format::Prometheus);
@@ -175,7 +175,7 @@ fn long_templates_are_not_kept() {
 fn other_samples_are_an_error() {
     let descriptors = descriptors();
     let samples = samples(&descriptors, &[7; 12], &[1, 2]);
-    let mut templates = Templates::default();
+    let mut templates = PageTemplates::default();
     by_template(
         &mut Encoder::new(&mut String::new(), Format::Prometheus),
         &mut templates,

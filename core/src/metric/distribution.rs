@@ -292,26 +292,57 @@ fn live_head(run: &Run<'_>) -> Head {
             max = max_cell.load().max(max);
         }
     }
-    let (stored, max) = (widen(stored), widen(max));
-    if stored == 0 && max == 0 {
-        return Head { sum, min: 1, max: 0 };
-    }
-    let min = u64::from(u32::MAX).wrapping_sub(stored);
-    // Recorders raise the maximum last.
-    Head { sum, min, max: max.max(min) }
+    let (min, max) = extremes_of(stored, max).unwrap_or((1, 0));
+    Head { sum, min, max }
 }
 
 /// Returns the smallest and the largest value; the smallest is read first.
 fn live_extremes(run: &Run<'_>) -> Option<(u64, u64)> {
-    // Stored as the complement of 32 bits, so that all-zero words mean "none" and lanes combine by
-    // maximum.
-    let stored = widen(run.largest(MIN_WORD));
-    let max = widen(run.largest(MAX_WORD));
-    let none = stored == 0 && max == 0;
-    if none { None } else { Some((u64::from(u32::MAX).wrapping_sub(stored), max)) }
+    let stored = run.largest(MIN_WORD);
+    extremes_of(stored, run.largest(MAX_WORD))
+}
+
+/// Returns the smallest and the largest value of what was read one after the other.
+///
+/// The smallest is stored as the complement of 32 bits, so that all-zero words mean "none" and lanes
+/// combine by maximum. Recorders raise the largest last, so where only that is there, the first value
+/// came between the two reads, unless all values were the largest one there is.
+fn extremes_of(stored: Word, max: Word) -> Option<(u64, u64)> {
+    const TOP: u64 = u32::MAX as u64;
+    let (stored, max) = (widen(stored), widen(max));
+    if stored == 0 && max < TOP {
+        return None;
+    }
+    let min = TOP.wrapping_sub(stored);
+    Some((min, max.max(min)))
 }
 
 #[allow(clippy::useless_conversion, reason = "a word is u32 on some targets, u64 on others")]
 fn widen(word: Word) -> u64 {
     u64::from(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Word, extremes_of, widen};
+
+    /// Were a first value taken for one that is all there is, a report would say that every value
+    /// was the largest possible one.
+    #[test]
+    fn a_first_value_under_way_is_none() {
+        const TOP: Word = u32::MAX as Word;
+        for (stored, max, expected) in [
+            (0, 0, None),
+            (0, 5, None),
+            (0, TOP, Some((TOP, TOP))),
+            (TOP, 0, Some((0, 0))),
+            (TOP - 5, 5, Some((5, 5))),
+            // Raised between the two reads.
+            (TOP - 5, 3, Some((5, 5))),
+            (TOP - 5, 9, Some((5, 9))),
+        ] {
+            let expected = expected.map(|(min, max)| (widen(min), widen(max)));
+            assert_eq!(extremes_of(stored, max), expected, "{stored} {max}");
+        }
+    }
 }

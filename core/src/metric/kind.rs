@@ -118,7 +118,7 @@ impl Buckets {
 /// Largest code of a kind on the wire.
 const CODE_MAX: u8 = 8;
 
-/// The kind of a metric, with its bucket geometry where it has one.
+/// The kind of a metric, with its bucket geometry where it has one. Ordered by its code in frames.
 ///
 /// ```
 /// use tapes_core::metric::Kind;

@@ -40,6 +40,12 @@ by_name! {
     [S, const BUCKETS: usize, const CHUNK: usize] TextReporter<S, BUCKETS, CHUNK>, "TextReporter";
 }
 
+#[cfg(feature = "std")]
+by_name! {
+    [] prometheus::PageTemplate, "PageTemplate";
+    [] prometheus::PageTemplates, "PageTemplates";
+}
+
 /// The ticks.
 impl<const HZ: u32> Format for ManualClock<HZ> {
     fn format(&self, f: Formatter<'_>) {

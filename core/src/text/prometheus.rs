@@ -59,7 +59,7 @@ use self::labels::{write_escaped, write_label};
 use self::names::Names;
 use self::output::{Output, Sink};
 #[cfg(feature = "std")]
-pub use self::template::{Template, Templates};
+pub use self::template::{PageTemplate, PageTemplates};
 use super::escaping::NameWriter;
 pub use super::escaping::{EscapedName, Escaping};
 use super::number::{

@@ -1,7 +1,7 @@
 //! Consistent overhead byte stuffing: frames without a 0x00 byte.
 //!
 //! Decoding is the `cobs` crate's. Encoding is a loop of our own over the one buffer of a reporter,
-//! from its rear to its front, which the crate does in four times the flash; tests compare the two.
+//! from its rear to its front, which the crate does in twice the flash; tests compare the two.
 
 use core::cell::Cell;
 

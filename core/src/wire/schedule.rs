@@ -19,7 +19,7 @@ pub(super) struct Schedule {
     burst_interval: u16,
     /// Bursts of one cycle, at least 1 and less than twice [`BURSTS`].
     bursts: u8,
-    /// Reports since the last keyframe that was completed.
+    /// Reports since the last keyframe that was completed, up to one less than the interval.
     since_keyframe: u16,
     /// Reports since the last burst.
     since_burst: u16,

@@ -8,7 +8,7 @@ use super::hello::Hello;
 use super::widen::Widener;
 use super::{cobs, crc::crc32c};
 use crate::metric::bytes::{Writer, zigzag};
-use crate::metric::{Descriptor, Distribution, Head, Sample, Value};
+use crate::metric::{CELLS_MAX, Descriptor, Distribution, Head, Sample, Value};
 
 /// Position of the flags in a frame.
 const FLAGS_AT: usize = 1;
@@ -198,13 +198,14 @@ impl<'b> DataWriter<'b> {
 
     /// Appends the value of one metric of family `id`.
     ///
-    /// As [`push`](Self::push), and the cells of one family are to be ascending too.
+    /// As [`push`](Self::push), and the cells of one family are to be ascending too, and below
+    /// [`CELLS_MAX`].
     pub fn push_cell(&mut self, id: u32, cell: u32, value: &Value<'_>) -> bool {
         self.push_absolute(id, Some(cell), value)
     }
 
     fn push_absolute(&mut self, id: u32, cell: Option<u32>, value: &Value<'_>) -> bool {
-        if id >= METRICS_MAX || cell.is_some_and(|cell| cell >= METRICS_MAX) {
+        if id >= METRICS_MAX || cell.is_some_and(|cell| cell >= CELLS_MAX) {
             return false;
         }
         let entry = Entry { id, cell, value, bits: Bits::of(value) };

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use tapes_core::Source;
 use tapes_core::metric::{Descriptor, Sample};
-use tapes_core::text::prometheus::{Family, LabelName, Templates};
+use tapes_core::text::prometheus::{Family, LabelName, PageTemplates};
 
 use super::{FamilyWriter, names_of};
 
@@ -93,7 +93,7 @@ pub(crate) struct Plan {
     order: Vec<usize>,
     families: Vec<Planned>,
     /// What all this makes of a text.
-    templates: Templates,
+    templates: PageTemplates,
     /// Room for samples, kept so that nothing is allocated from one time to the next.
     spare: Vec<Sample<'static>>,
 }

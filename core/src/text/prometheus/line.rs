@@ -28,7 +28,7 @@ type BoundText = Padded<32>;
 /// What histograms have in common.
 #[derive(Debug)]
 pub(super) struct Lines {
-    /// What all buckets begin with, up to the bound; empty if it is too long.
+    /// What all buckets of the last histogram begin with, up to the bound, or as much as fits.
     head: Padded<640>,
     /// The last geometry, which most histograms of a program share.
     geometry: Option<Buckets>,

@@ -11,21 +11,38 @@ use crate::metric::{Buckets, Descriptor, Distribution, Sample, Value};
 /// Templates of a source that are kept: one for each way in which somebody asks for it.
 const TEMPLATES_MAX: usize = 4;
 
-/// Longest text of a template, in bytes.
-const LEN_MAX: usize = 1 << 20;
+/// Most bytes that a template takes.
+const SIZE_MAX: usize = 1 << 20;
 
 /// The templates of the metrics of one source, for [`Encoder::fill`].
 ///
-/// At most 4, each of at most 1 MiB of text; the text of a template is as long as what is written,
-/// without the numbers.
+/// At most 4, each of at most 1 MiB: the text that is written, without the numbers, and 4 bytes for
+/// each line, 40 for each metric and 32 for each family.
 #[derive(Debug, Default)]
-pub struct Templates(Vec<Template>);
+pub struct PageTemplates(Vec<PageTemplate>);
 
 /// What of an exposition stays the same while its metrics do: all but the numbers.
 ///
 /// Made of the families and samples in the order in which they are to be written.
+///
+/// ```
+/// use tapes_core::metric::Sample;
+/// use tapes_core::text::prometheus::PageTemplate;
+///
+/// /// For [`Encoder::fill`](tapes_core::text::prometheus::Encoder::fill), of a source in which each
+/// /// metric is a family.
+/// fn build(template: &mut PageTemplate, samples: &[Sample<'_>]) {
+///     for (place, sample) in samples.iter().enumerate() {
+///         let descriptor = sample.descriptor();
+///         if sample.cell == 0 {
+///             template.family(&descriptor);
+///         }
+///         template.sample(place, &[], &descriptor, sample.cell, &sample.value);
+///     }
+/// }
+/// ```
 #[derive(Debug)]
-pub struct Template {
+pub struct PageTemplate {
     format: Format,
     escaping: Escaping,
     classic: Classic,
@@ -33,11 +50,13 @@ pub struct Template {
     /// The text up to each number, end to end.
     text: Vec<u8>,
     /// How many bytes of that are written before each number, and before headers.
-    lens: Vec<usize>,
+    lens: Vec<u32>,
     /// Places of classic bounds, of one geometry behind the other.
     places: Vec<u16>,
     /// The last geometry, and where its places are.
     last: Option<(Buckets, Places)>,
+    /// Whether it would take more than [`SIZE_MAX`]; it is empty then.
+    is_too_long: bool,
 }
 
 /// A list of places among those of a template: begin and end.
@@ -66,7 +85,7 @@ enum Part {
     },
 }
 
-impl Template {
+impl PageTemplate {
     fn of(encoder: &Encoder<'_>) -> Self {
         let classic = match encoder.chosen {
             ClassicBuckets::Scale(scale) => Classic::Scale(scale),
@@ -81,6 +100,7 @@ impl Template {
             lens: Vec::new(),
             places: Vec::new(),
             last: None,
+            is_too_long: false,
         }
     }
 
@@ -98,7 +118,7 @@ impl Template {
     /// Adds the header of a family: see [`Encoder::family`].
     pub fn family(&mut self, descriptor: &Descriptor<'_>) {
         self.push(|encoder| encoder.family(descriptor));
-        self.parts.push(Part::Header);
+        self.push_part(Part::Header);
     }
 
     /// Adds a metric, which is the one at position `sample` of those that are written: see
@@ -123,10 +143,10 @@ impl Template {
             self.push_line(&series, "_bucket", Some(Bound::Infinite));
             self.push_line(&series, "_sum", None);
             self.push_line(&series, "_count", None);
-            self.parts.push(Part::Histogram { sample, per, places });
+            self.push_part(Part::Histogram { sample, per, places });
         } else {
             self.push_line(&series, "", None);
-            self.parts.push(Part::Single { sample, per });
+            self.push_part(Part::Single { sample, per });
         }
     }
 
@@ -140,11 +160,30 @@ impl Template {
 
     /// Adds a piece that `write` writes.
     fn push(&mut self, write: impl FnOnce(&mut Encoder<'_>) -> Result) {
+        if self.is_too_long {
+            return;
+        }
         let mut text = String::new();
         // A text takes everything.
         let _ = write(&mut self.encoder(&mut text));
         self.text.extend(text.as_bytes());
-        self.lens.push(text.len());
+        self.lens.extend(u32::try_from(text.len()));
+        let parts = size_of_val(self.parts.as_slice());
+        let lists = size_of_val(self.lens.as_slice()) + size_of_val(self.places.as_slice());
+        if self.text.len() + parts + lists > SIZE_MAX {
+            self.parts = Vec::new();
+            self.text = Vec::new();
+            self.lens = Vec::new();
+            self.places = Vec::new();
+            self.last = None;
+            self.is_too_long = true;
+        }
+    }
+
+    fn push_part(&mut self, part: Part) {
+        if !self.is_too_long {
+            self.parts.push(part);
+        }
     }
 
     /// Returns where the places of a geometry are.
@@ -179,14 +218,14 @@ impl Template {
 /// The text of a template, piece by piece.
 struct Pieces<'t> {
     text: &'t [u8],
-    lens: core::slice::Iter<'t, usize>,
+    lens: core::slice::Iter<'t, u32>,
 }
 
 impl<'t> Pieces<'t> {
     /// Returns the text from the next piece on, and the length of that piece.
     #[inline(always)]
     fn next(&mut self) -> (&'t [u8], usize) {
-        let (text, len) = (self.text, self.lens.next().copied().unwrap_or_default());
+        let (text, len) = (self.text, self.lens.next().map_or(0, |len| *len as usize));
         self.text = text.get(len..).unwrap_or_default();
         (text, len)
     }
@@ -197,7 +236,7 @@ impl Encoder<'_> {
     /// makes one by `build` if there is none. `samples` are those that a visit of the source came
     /// upon, all of them.
     ///
-    /// Returns `None`, and writes nothing, if the template would be too long.
+    /// Returns `None`, and writes nothing, if the template would take more than 1 MiB.
     ///
     /// A line takes some dozens of instructions, and nothing is allocated while there is a
     /// template.
@@ -205,13 +244,13 @@ impl Encoder<'_> {
     /// ```
     /// use core::ops::ControlFlow;
     /// use tapes_core::Source;
-    /// use tapes_core::text::prometheus::{Encoder, Format, Templates};
+    /// use tapes_core::text::prometheus::{Encoder, Format, PageTemplates};
     ///
     /// tapes_core::metrics! {
     ///     static RADIO: RadioMetrics = "radio" { sent: Counter, lost: Counter }
     /// }
     /// RADIO.sent.add(3);
-    /// let mut templates = Templates::default();
+    /// let mut templates = PageTemplates::default();
     /// let mut samples = Vec::new();
     /// let _ = RADIO.visit(0, &mut |sample| {
     ///     samples.push(sample);
@@ -236,19 +275,15 @@ impl Encoder<'_> {
     /// Those of the writer, and one if `samples` are not of the metrics that the template is for.
     pub fn fill(
         &mut self,
-        templates: &mut Templates,
+        templates: &mut PageTemplates,
         samples: &[Sample<'_>],
-        build: impl FnOnce(&mut Template),
+        build: impl FnOnce(&mut PageTemplate),
     ) -> Option<Result> {
-        let Templates(templates) = templates;
+        let PageTemplates(templates) = templates;
         let known = templates.iter().position(|template| template.is_for(self));
         let place = known.unwrap_or_else(|| {
-            let mut template = Template::of(self);
+            let mut template = PageTemplate::of(self);
             build(&mut template);
-            if template.text.len() > LEN_MAX {
-                template.parts = Vec::new();
-                template.text = Vec::new();
-            }
             if templates.len() >= TEMPLATES_MAX {
                 templates.remove(0);
             }
@@ -256,11 +291,10 @@ impl Encoder<'_> {
             templates.len().saturating_sub(1)
         });
         let template = templates.get(place)?;
-        let is_too_long = template.parts.is_empty() && !template.lens.is_empty();
-        if is_too_long { None } else { Some(self.by_template(template, samples)) }
+        if template.is_too_long { None } else { Some(self.by_template(template, samples)) }
     }
 
-    fn by_template(&mut self, template: &Template, samples: &[Sample<'_>]) -> Result {
+    fn by_template(&mut self, template: &PageTemplate, samples: &[Sample<'_>]) -> Result {
         let mut pieces = Pieces { text: &template.text, lens: template.lens.iter() };
         for part in &template.parts {
             match part {
