@@ -226,6 +226,9 @@ fn a_restarted_gateway_shows_the_same_and_goes_on() {
     stream.write_all(&bytes).unwrap();
     let [passes, _] = board.series();
     gateway.wait_until(&passes, 11.0);
+    // Counted last, so that nothing of the page is under way.
+    let received = "tapes_received_bytes_total{link=\"tcp\"}";
+    gateway.wait_until(received, as_f64(bytes.len().try_into().unwrap()));
     let (before, merged) = (gateway.get("/metrics").body, gateway.get("/metrics/merged").body);
     drop(gateway);
 
